@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * DOC: events
+ *
+ * An event is allocated by whoever may one day have to tell something, before
+ * that has happened.  Queueing it cannot fail; from then on it is the port's.
+ * Pids and uids are kept as references and translated when the event is read.
+ */
+#ifndef _IPCSHIM_EVENT_H
+#define _IPCSHIM_EVENT_H
+
+#include <linux/list.h>
+#include <linux/pid.h>
+#include <linux/uidgid.h>
+
+#include "ipcshim.h"
+
+struct user_namespace;
+
+struct ipcshim_event_node {
+	struct list_head in_port;	/* process->lock */
+	struct pid *sender;
+	kuid_t uid;
+	u16 code;
+	u16 command;
+	/* A close event: its slot is not counted against max_events. */
+	bool reserved;
+	u64 token;
+	u64 sequence;
+	union {
+		struct ipcshim_recv_pipe recv_pipe;
+		struct ipcshim_pipe_closed pipe_closed;
+		u8 data[32];
+	};
+};
+
+/* The codes that exist, in a row without holes. */
+enum ipcshim_event_index {
+	IPCSHIM_INDEX_RECV_PIPE,
+	IPCSHIM_INDEX_PIPE_CLOSED,
+	IPCSHIM_NR_EVENT_CODES,
+};
+
+int ipcshim_event_init(void);
+void ipcshim_event_exit(void);
+
+/* -EINVAL: no such code. */
+int ipcshim_event_index(u16 code);
+u16 ipcshim_event_code(enum ipcshim_event_index index);
+
+struct ipcshim_event_node *ipcshim_event_alloc(u16 code);
+void ipcshim_event_free(struct ipcshim_event_node *node);
+/* The current process is the one that caused it. */
+void ipcshim_event_set_sender(struct ipcshim_event_node *node);
+
+void ipcshim_event_translate(const struct ipcshim_event_node *node,
+			     struct pid_namespace *pid_ns,
+			     struct user_namespace *user_ns,
+			     struct ipcshim_event *event);
+
+/* Raise the signal that carries the event: 0, or -EAGAIN if it can't be queued. */
+int ipcshim_event_signal(const struct ipcshim_event_node *node, int signo,
+			 struct task_struct *thread, struct pid_namespace *ns,
+			 bool signals_lost);
+
+#endif /* _IPCSHIM_EVENT_H */

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * DOC: ipcshim, what all of its rooms share
+ *
+ * port     an open /dev/ipcshim: receives events, addressed by its owner's pid
+ * process  the ports of one process, until that process executes another image
+ * event    what a port is told; made before it is needed, so never dropped
+ * token    an object on its way to another process
+ * pipe     two ends around a ring; each end is an object with an inode
+ * turn     the right to read, or to write, a pipe
+ *
+ * Who owns what
+ * -------------
+ * A port lives as long as its file.  It holds a reference to its process.
+ * A token holds its object's inode and mount, and its target's process; it is
+ * on the list of the port that it was made for, and dies with that port.
+ * An end is part of its pipe; its inode holds a reference to the pipe.  The end
+ * is open as long as it has users: files and tokens.  The pipe is freed when
+ * both inodes are evicted.
+ * Whatever can happen late (the event of a close, the slot in a queue) is
+ * allocated or reserved when the object is made.
+ *
+ * Order of the locks
+ * ------------------
+ *   ipcshim_turn         sleeps; one for each side of a pipe, never both
+ *   port->read_lock      sleeps; never together with a turn
+ *     pipe->lock         spins
+ *       process->lock    spins; never two of them
+ *         the locks of wait queues, fasync and signals
+ *   processes_lock, users_lock   spin, taken alone
+ *
+ * User memory is touched under a turn or a read_lock, never under a spinlock.
+ */
+#ifndef _IPCSHIM_H
+#define _IPCSHIM_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+#include <linux/ipcshim.h>
+
+#ifdef pr_fmt
+#undef pr_fmt
+#endif
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+/* How an end, a port or a holder came to its end, see IPCSHIM_HOW_*. */
+struct ipcshim_ending {
+	u16 how;
+	s32 status;
+};
+
+/* What exists in the whole driver, for QUERY. */
+struct ipcshim_totals {
+	atomic64_t ports;
+	atomic64_t pipes;
+	atomic64_t tokens;
+	atomic64_t events;
+	atomic64_t ring_bytes;
+};
+
+extern struct ipcshim_totals ipcshim_totals;
+
+#endif /* _IPCSHIM_H */

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * DOC: pipes
+ *
+ * A ring between two ends.  An end is what a descriptor names: an object with
+ * an inode, any number of files, and the tokens under way to other processes.
+ * It is open as long as it has users (files and tokens), or until CLOSE_PIPE.
+ *
+ * pipe.c        life: made, handed over, closed, told, freed
+ * pipe_file.c   what a file of an end does: poll, fdinfo, flush, release
+ * pipe_io.c     moving bytes and messages, waiting
+ * pipe_ioctl.c  the calls
+ */
+#ifndef _IPCSHIM_PIPE_H
+#define _IPCSHIM_PIPE_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "object.h"
+#include "ring.h"
+#include "turn.h"
+
+struct iov_iter;
+struct ipcshim_event_node;
+struct ipcshim_port;
+struct ipcshim_process;
+struct ipcshim_token;
+struct ipcshim_user;
+
+enum ipcshim_side {
+	IPCSHIM_SENDER,
+	IPCSHIM_RECEIVER,
+	IPCSHIM_NR_SIDES,
+};
+
+struct ipcshim_end {
+	struct ipcshim_object object;
+	enum ipcshim_side side;		/* constant */
+	unsigned int users;		/* pipe->lock */
+	bool closed;			/* pipe->lock to set */
+	struct ipcshim_ending ending;	/* pipe->lock: how it closed */
+	struct list_head holders;	/* pipe->lock: files that have an event */
+	u64 ino;			/* constant */
+	struct ipcshim_turn turn;
+	/*
+	 * What the holder of the turn sleeps for: bytes, 0: it does not sleep.
+	 * Whoever moves the other index reads it after a full barrier.
+	 */
+	u32 need;
+	wait_queue_head_t turn_wait;	/* the holder of the turn alone */
+	wait_queue_head_t poll_wait;
+	struct fasync_struct *fasync;
+};
+
+struct ipcshim_pipe {
+	struct kref refs;		/* each inode has one */
+	struct ipcshim_user *user;	/* charged for it */
+	struct pid *creator;
+	spinlock_t lock;		/* users, holders, and who closed */
+	bool closed_by_call;		/* lock to set */
+	struct ipcshim_end ends[IPCSHIM_NR_SIDES];
+	struct ipcshim_ring ring;
+};
+
+/* What an open file of an end has of its own. */
+struct ipcshim_end_file {
+	struct ipcshim_end *end;
+	/* Both NULL for a file that OPEN_PIPE or CLAIM did not make. */
+	struct ipcshim_process *process;
+	struct ipcshim_event_node *event;	/* pipe->lock; PIPE_CLOSED */
+	struct list_head in_end;		/* pipe->lock */
+	struct ipcshim_ending ending;		/* by the last ->flush */
+	u32 want;	/* bytes that last met EAGAIN here, see poll */
+};
+
+static inline struct ipcshim_pipe *ipcshim_pipe_of(const struct ipcshim_end *end)
+{
+	const struct ipcshim_end *first = end - end->side;
+
+	return container_of(first, struct ipcshim_pipe, ends[0]);
+}
+
+static inline struct ipcshim_end *ipcshim_end_peer(struct ipcshim_end *end)
+{
+	return end->side == IPCSHIM_SENDER ? end + 1 : end - 1;
+}
+
+static inline u16 ipcshim_end_code(const struct ipcshim_end *end)
+{
+	return end->side == IPCSHIM_SENDER ? IPCSHIM_END_SENDER :
+					     IPCSHIM_END_RECEIVER;
+}
+
+static inline u16 ipcshim_pipe_mode(const struct ipcshim_pipe *pipe)
+{
+	return pipe->ring.messages ? IPCSHIM_PIPE_MESSAGE : IPCSHIM_PIPE_RAW;
+}
+
+int ipcshim_pipe_init(void);
+void ipcshim_pipe_exit(void);
+
+/* Life. */
+int ipcshim_pipe_open(struct ipcshim_port *port,
+		      struct ipcshim_open_pipe __user *uarg);
+int ipcshim_pipe_send(struct file *file,
+		      struct ipcshim_send_pipe __user *uarg);
+/* -EPIPE: it was closed this way before. */
+int ipcshim_pipe_close(struct ipcshim_pipe *pipe);
+/* A file or token of this end is no more. */
+void ipcshim_end_put_user(struct ipcshim_end *end,
+			  struct ipcshim_end_file *end_file,
+			  const struct ipcshim_ending *ending);
+/* -ENXIO: the end is closed already. */
+int ipcshim_end_get_user(struct ipcshim_end *end);
+
+/* Files. */
+extern const struct file_operations ipcshim_sender_fops;
+extern const struct file_operations ipcshim_receiver_fops;
+long ipcshim_end_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* How bytes are to move, and how it went. */
+struct ipcshim_transfer {
+	bool wait;	/* may sleep */
+	bool partial;	/* raw: what can move now is enough */
+	u64 deadline;	/* CLOCK_MONOTONIC ns, 0: none */
+	bool slept;	/* for data or room */
+
+	u64 moved;	/* out: bytes */
+	u64 remains;	/* out: see struct ipcshim_pipe_io */
+	u64 lacks;
+	u32 cause;
+	u32 pid;
+};
+
+/* 0 or an error; what moved before an error is in the transfer. */
+int ipcshim_pipe_write(struct ipcshim_pipe *pipe, struct iov_iter *from,
+		       struct ipcshim_transfer *transfer);
+int ipcshim_pipe_read(struct ipcshim_pipe *pipe, struct iov_iter *to,
+		      struct ipcshim_transfer *transfer);
+
+static inline u32 ipcshim_pipe_used(const struct ipcshim_pipe *pipe)
+{
+	u64 tail = ipcshim_ring_tail(&pipe->ring);
+
+	/* In this order: a later head is never behind the tail. */
+	return ipcshim_pos_bytes(tail, ipcshim_ring_head(&pipe->ring));
+}
+
+#endif /* _IPCSHIM_PIPE_H */

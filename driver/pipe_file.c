@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/proc_fs.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+
+#include "event.h"
+#include "pipe.h"
+#include "process.h"
+
+/* By way of /proc/PID/fd, as with any pipe: one more file of the same end. */
+static int end_open(struct inode *inode, struct file *file)
+{
+	struct ipcshim_end *end = container_of(inode->i_private,
+					       struct ipcshim_end, object);
+	fmode_t mode = end->side == IPCSHIM_SENDER ? FMODE_WRITE : FMODE_READ;
+	struct ipcshim_end_file *end_file;
+	int err;
+
+	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) != mode)
+		return -EACCES;
+	end_file = kzalloc(sizeof(*end_file), GFP_KERNEL_ACCOUNT);
+	if (!end_file)
+		return -ENOMEM;
+	end_file->end = end;
+	INIT_LIST_HEAD(&end_file->in_end);
+	err = ipcshim_end_get_user(end);
+	if (err) {
+		kfree(end_file);
+		return err;
+	}
+	file->private_data = end_file;
+	stream_open(inode, file);
+	file->f_mode |= FMODE_NOWAIT;
+	return 0;
+}
+
+static int end_flush(struct file *file, fl_owner_t id)
+{
+	struct ipcshim_end_file *end_file = file->private_data;
+
+	/* Not the end, only a hint at how it came, should it be the end. */
+	end_file->ending = ipcshim_ending_of_current();
+	return 0;
+}
+
+static int end_release(struct inode *inode, struct file *file)
+{
+	struct ipcshim_end_file *end_file = file->private_data;
+	struct ipcshim_ending ending;
+
+	/* A file that was never finished. */
+	if (!end_file)
+		return 0;
+	ending = end_file->ending;
+	if (!ending.how)
+		ending = ipcshim_ending_of_current();
+	ipcshim_end_put_user(end_file->end, end_file, &ending);
+	ipcshim_event_free(end_file->event);
+	ipcshim_process_put(end_file->process);
+	kfree(end_file);
+	return 0;
+}
+
+static bool file_nowait(const struct kiocb *iocb)
+{
+	return iocb->ki_flags & IOCB_NOWAIT ||
+	       iocb->ki_filp->f_flags & O_NONBLOCK;
+}
+
+static ssize_t sender_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct ipcshim_end_file *end_file = iocb->ki_filp->private_data;
+	bool wait = !file_nowait(iocb);
+	size_t size = iov_iter_count(from);
+	struct ipcshim_transfer transfer = {
+		.wait = wait,
+		.partial = !wait && size > IPCSHIM_PIPE_BUF,
+	};
+	int err;
+
+	err = ipcshim_pipe_write(ipcshim_pipe_of(end_file->end), from,
+				 &transfer);
+	if (err == -EPIPE)
+		send_sig(SIGPIPE, current, 0);
+	/* Poll says POLLOUT again when what did not fit would fit. */
+	if (!wait)
+		WRITE_ONCE(end_file->want, err == -EAGAIN ?
+			   min_t(size_t, size, U32_MAX) : 0);
+	return transfer.moved ?: err;
+}
+
+static ssize_t receiver_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct ipcshim_end_file *end_file = iocb->ki_filp->private_data;
+	struct ipcshim_transfer transfer = {
+		.wait = !file_nowait(iocb),
+		.partial = true,
+	};
+	int err;
+
+	err = ipcshim_pipe_read(ipcshim_pipe_of(end_file->end), to, &transfer);
+	return transfer.moved ?: err;
+}
+
+/* The room that poll waits for through this file. */
+static u32 sender_want(const struct ipcshim_pipe *pipe, u32 want)
+{
+	if (!pipe->ring.messages && want > IPCSHIM_PIPE_BUF)
+		want = IPCSHIM_PIPE_BUF;	/* a part of it is welcome */
+	return max_t(u32, want, IPCSHIM_PIPE_BUF);
+}
+
+static __poll_t sender_poll(struct file *file, poll_table *wait)
+{
+	struct ipcshim_end_file *end_file = file->private_data;
+	struct ipcshim_end *end = end_file->end;
+	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
+	u64 tail, head;
+
+	poll_wait(file, &end->poll_wait, wait);
+	/* Pairs with [S2] in end_notify(). */
+	smp_mb();
+	tail = ipcshim_ring_tail(&pipe->ring);
+	head = ipcshim_ring_head(&pipe->ring);
+	if ((tail | head) & IPCSHIM_POS_CLOSED)
+		return EPOLLOUT | EPOLLWRNORM | EPOLLERR;
+	/* What is free belongs to a write that waits for more. */
+	if (READ_ONCE(end->need))
+		return 0;
+	if (pipe->ring.size - ipcshim_pos_bytes(tail, head) <
+	    sender_want(pipe, READ_ONCE(end_file->want)))
+		return 0;
+	return EPOLLOUT | EPOLLWRNORM;
+}
+
+static __poll_t receiver_poll(struct file *file, poll_table *wait)
+{
+	struct ipcshim_end_file *end_file = file->private_data;
+	struct ipcshim_end *end = end_file->end;
+	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
+	__poll_t mask = 0;
+	u64 tail, head;
+
+	poll_wait(file, &end->poll_wait, wait);
+	/* Pairs with [S2] in end_notify(). */
+	smp_mb();
+	tail = ipcshim_ring_tail(&pipe->ring);
+	head = ipcshim_ring_head(&pipe->ring);
+	if (head & IPCSHIM_POS_CLOSED)
+		mask |= EPOLLHUP | EPOLLRDHUP;
+	if (!(tail & IPCSHIM_POS_CLOSED) && ipcshim_pos_bytes(tail, head))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	return mask;
+}
+
+static int end_fasync(int fd, struct file *file, int on)
+{
+	struct ipcshim_end_file *end_file = file->private_data;
+
+	return fasync_helper(fd, file, on, &end_file->end->fasync);
+}
+
+#ifdef CONFIG_PROC_FS
+static void end_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct ipcshim_end_file *end_file = file->private_data;
+	struct ipcshim_end *end = end_file->end;
+	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
+	u64 tail = ipcshim_ring_tail(&pipe->ring);
+	u64 head = ipcshim_ring_head(&pipe->ring);
+	bool open = !((tail | head) & IPCSHIM_POS_CLOSED);
+
+	seq_printf(m, "ipcshim-end:\t%s\n", end->object.ops->name(&end->object));
+	seq_printf(m, "ipcshim-mode:\t%s\n",
+		   pipe->ring.messages ? "message" : "raw");
+	seq_printf(m, "ipcshim-peer-inode:\t%llu\n", ipcshim_end_peer(end)->ino);
+	seq_printf(m, "ipcshim-capacity:\t%u\n", pipe->ring.size);
+	seq_printf(m, "ipcshim-bytes:\t%u\n", ipcshim_pos_bytes(tail, head));
+	if (pipe->ring.messages)
+		seq_printf(m, "ipcshim-messages:\t%u\n",
+			   ipcshim_pos_messages(tail, head));
+	seq_printf(m, "ipcshim-open:\t%d\n", open);
+	seq_printf(m, "ipcshim-locked:\t%d\n", ipcshim_turn_taken(&end->turn));
+	seq_printf(m, "ipcshim-waits:\t%d\n", !!READ_ONCE(end->need));
+	seq_printf(m, "ipcshim-creator:\t%d\n",
+		   pid_nr_ns(pipe->creator,
+			     proc_pid_ns(file_inode(m->file)->i_sb)));
+}
+#endif
+
+const struct file_operations ipcshim_sender_fops = {
+	.owner = THIS_MODULE,
+	.open = end_open,
+	.flush = end_flush,
+	.release = end_release,
+	.write_iter = sender_write_iter,
+	.splice_write = iter_file_splice_write,
+	.poll = sender_poll,
+	.fasync = end_fasync,
+	.unlocked_ioctl = ipcshim_end_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = no_llseek,
+#ifdef CONFIG_PROC_FS
+	.show_fdinfo = end_show_fdinfo,
+#endif
+};
+
+const struct file_operations ipcshim_receiver_fops = {
+	.owner = THIS_MODULE,
+	.open = end_open,
+	.flush = end_flush,
+	.release = end_release,
+	.read_iter = receiver_read_iter,
+	.splice_read = copy_splice_read,
+	.poll = receiver_poll,
+	.fasync = end_fasync,
+	.unlocked_ioctl = ipcshim_end_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = no_llseek,
+#ifdef CONFIG_PROC_FS
+	.show_fdinfo = end_show_fdinfo,
+#endif
+};

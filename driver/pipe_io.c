@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Moving bytes and messages.  Everything here runs under a turn.
+ *
+ * Sleeping and waking
+ * -------------------
+ *   who sleeps (holds the turn)           who moves the other index
+ *   need = n                              publish head or tail
+ *   full barrier [S1]                     full barrier [S2]
+ *   look at the indices; sleep            n = need; wake if there is enough
+ *
+ * Either the sleeper sees the new index or the mover sees the need.
+ * Polling works likewise, with the poll queue in the place of need.
+ */
+#include <linux/minmax.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/uio.h>
+
+#include "pipe.h"
+
+static u32 pipe_free_bytes(const struct ipcshim_pipe *pipe)
+{
+	return pipe->ring.size - ipcshim_pipe_used(pipe);
+}
+
+static bool pipe_stopped_reading(const struct ipcshim_pipe *pipe)
+{
+	return ipcshim_ring_tail(&pipe->ring) & IPCSHIM_POS_CLOSED;
+}
+
+static bool pipe_stopped_writing(const struct ipcshim_pipe *pipe)
+{
+	return ipcshim_ring_head(&pipe->ring) & IPCSHIM_POS_CLOSED;
+}
+
+/* May the holder of the turn go on, having asked for "need" bytes? */
+static bool end_can_go_on(struct ipcshim_end *end, u32 need)
+{
+	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
+
+	if (pipe_stopped_reading(pipe) || pipe_stopped_writing(pipe))
+		return true;
+	if (end->side == IPCSHIM_SENDER)
+		return pipe_free_bytes(pipe) >= need;
+	return ipcshim_pipe_used(pipe) >= need;
+}
+
+static int end_wait(struct ipcshim_end *end, u32 need, u64 deadline)
+{
+	DEFINE_WAIT(wait);
+	int err = 0;
+
+	lockdep_assert_held(&end->turn);
+	WRITE_ONCE(end->need, need);
+	for (;;) {
+		/* [S1] is in here; pairs with [S2] in end_notify(). */
+		prepare_to_wait(&end->turn_wait, &wait, TASK_INTERRUPTIBLE);
+		if (end_can_go_on(end, need)) {
+			err = 0;
+			break;
+		}
+		if (!err && signal_pending(current))
+			err = -ERESTARTSYS;
+		if (err)
+			break;
+		if (!ipcshim_schedule_until(deadline))
+			err = -ETIMEDOUT;
+	}
+	finish_wait(&end->turn_wait, &wait);
+	WRITE_ONCE(end->need, 0);
+	return err;
+}
+
+/* An index moved: tell those on this end whom it helps. */
+static void end_notify(struct ipcshim_end *end)
+{
+	bool sender = end->side == IPCSHIM_SENDER;
+	u32 need;
+
+	/* [S2], pairs with [S1] in end_wait() and with end_poll(). */
+	smp_mb();
+	need = READ_ONCE(end->need);
+	if (need && end_can_go_on(end, need))
+		wake_up_interruptible_sync(&end->turn_wait);
+	/* After [S2] as well. */
+	if (waitqueue_active(&end->poll_wait))
+		wake_up_interruptible_sync_poll(&end->poll_wait, sender ?
+						EPOLLOUT | EPOLLWRNORM :
+						EPOLLIN | EPOLLRDNORM);
+	if (READ_ONCE(end->fasync))
+		kill_fasync(&end->fasync, SIGIO, sender ? POLL_OUT : POLL_IN);
+}
+
+/*
+ * How many bytes a long transfer waits for before it goes on: so many that not
+ * every small piece wakes it, so few that the two sides overlap, and never so
+ * many that both could wait for each other.
+ */
+static u32 pipe_step(const struct ipcshim_pipe *pipe, size_t left)
+{
+	return min_t(size_t, left, pipe->ring.size / 4);
+}
+
+/* Take the turn; if it can't be had the transfer says why. */
+static int transfer_begin(struct ipcshim_end *end,
+			  struct ipcshim_transfer *transfer)
+{
+	int err;
+
+	err = ipcshim_turn_take(&end->turn, transfer->wait, transfer->deadline);
+	switch (err) {
+	case -EAGAIN:
+		transfer->cause = IPCSHIM_CAUSE_LOCKED;
+		transfer->pid = ipcshim_turn_holder(&end->turn);
+		break;
+	case -ERESTARTSYS:
+		transfer->cause = IPCSHIM_CAUSE_SIGNAL;
+		break;
+	case -ETIMEDOUT:
+		transfer->cause = IPCSHIM_CAUSE_DEADLINE;
+		break;
+	}
+	return err;
+}
+
+/* Wait for "need" bytes of room or data, or say how many are lacking. */
+static int transfer_wait(struct ipcshim_end *end, u32 need, u32 there,
+			 struct ipcshim_transfer *transfer)
+{
+	int err;
+
+	if (!transfer->wait) {
+		transfer->cause = end->side == IPCSHIM_SENDER ?
+				  IPCSHIM_CAUSE_FULL : IPCSHIM_CAUSE_EMPTY;
+		transfer->lacks = need - there;
+		return -EAGAIN;
+	}
+	transfer->slept = true;
+	err = end_wait(end, need, transfer->deadline);
+	if (err)
+		transfer->cause = err == -ETIMEDOUT ? IPCSHIM_CAUSE_DEADLINE :
+						      IPCSHIM_CAUSE_SIGNAL;
+	return err;
+}
+
+/* The room that must be there before (the rest of) a write goes on. */
+static u32 write_need(const struct ipcshim_pipe *pipe, size_t size, size_t left,
+		      const struct ipcshim_transfer *transfer)
+{
+	if (pipe->ring.messages)
+		return size;
+	if (transfer->partial)
+		return 1;
+	/* All or nothing, and what POSIX calls atomic. */
+	if (!transfer->wait || size <= IPCSHIM_PIPE_BUF)
+		return size;
+	return pipe_step(pipe, left);
+}
+
+static int write_locked(struct ipcshim_pipe *pipe, struct iov_iter *from,
+			struct ipcshim_transfer *transfer)
+{
+	struct ipcshim_end *sender = &pipe->ends[IPCSHIM_SENDER];
+	size_t size = iov_iter_count(from), left = size;
+	u32 need, room;
+	int err;
+
+	lockdep_assert_held(&sender->turn);
+	while (left) {
+		if (pipe_stopped_reading(pipe) || pipe_stopped_writing(pipe)) {
+			transfer->cause = IPCSHIM_CAUSE_CLOSED;
+			return -EPIPE;
+		}
+		need = write_need(pipe, size, left, transfer);
+		room = pipe_free_bytes(pipe);
+		if (room < need) {
+			/* Some that could move has: no reason to fail. */
+			if (transfer->partial && transfer->moved)
+				break;
+			err = transfer_wait(sender, need, room, transfer);
+			if (err)
+				return err;
+			continue;
+		}
+		err = ipcshim_ring_prepare(&pipe->ring);
+		if (!err)
+			err = ipcshim_ring_put(&pipe->ring, from,
+					       min_t(size_t, left, room));
+		if (err == -EPIPE)
+			transfer->cause = IPCSHIM_CAUSE_CLOSED;
+		if (err)
+			return err;
+		transfer->moved += min_t(size_t, left, room);
+		left = size - transfer->moved;
+		end_notify(&pipe->ends[IPCSHIM_RECEIVER]);
+	}
+	return 0;
+}
+
+int ipcshim_pipe_write(struct ipcshim_pipe *pipe, struct iov_iter *from,
+		       struct ipcshim_transfer *transfer)
+{
+	struct ipcshim_end *sender = &pipe->ends[IPCSHIM_SENDER];
+	size_t size = iov_iter_count(from);
+	int err;
+
+	if (!size)
+		return 0;
+	if (pipe->ring.messages && size > IPCSHIM_MESSAGE_MAX) {
+		transfer->cause = IPCSHIM_CAUSE_TOO_LONG;
+		return -EMSGSIZE;
+	}
+	if (!pipe->ring.messages && !transfer->wait && !transfer->partial &&
+	    size > pipe->ring.size)
+		return -EINVAL;
+
+	err = transfer_begin(sender, transfer);
+	if (err)
+		return err;
+	err = write_locked(pipe, from, transfer);
+	ipcshim_turn_release(&sender->turn);
+	/* A write that waits hides the room from poll: it shows now. */
+	if (transfer->slept && wq_has_sleeper(&sender->poll_wait))
+		wake_up_interruptible_poll(&sender->poll_wait,
+					   EPOLLOUT | EPOLLWRNORM);
+	return err;
+}
+
+/* The data that must be there before (the rest of) a read goes on. */
+static u32 read_need(const struct ipcshim_pipe *pipe, size_t size, size_t left,
+		     const struct ipcshim_transfer *transfer)
+{
+	if (pipe->ring.messages || transfer->partial)
+		return 1;
+	if (!transfer->wait)
+		return size;
+	return pipe_step(pipe, left);
+}
+
+/* How many bytes the next piece has; a message that is too long stays. */
+static int read_piece(struct ipcshim_pipe *pipe, size_t left, u32 used,
+		      u32 *piece, struct ipcshim_transfer *transfer)
+{
+	if (!pipe->ring.messages) {
+		*piece = min_t(size_t, left, used);
+		return 0;
+	}
+	*piece = ipcshim_ring_peek(&pipe->ring);
+	if (*piece > left) {
+		transfer->cause = IPCSHIM_CAUSE_TOO_LONG;
+		return -EMSGSIZE;
+	}
+	return 0;
+}
+
+static int read_locked(struct ipcshim_pipe *pipe, struct iov_iter *to,
+		       struct ipcshim_transfer *transfer)
+{
+	struct ipcshim_end *receiver = &pipe->ends[IPCSHIM_RECEIVER];
+	size_t size = iov_iter_count(to), left = size;
+	u32 need, used, piece;
+	bool ends;
+	int err;
+
+	lockdep_assert_held(&receiver->turn);
+	while (left) {
+		/* In this order: what was written before the end is seen. */
+		ends = pipe_stopped_writing(pipe);
+		used = ipcshim_pipe_used(pipe);
+		if (pipe_stopped_reading(pipe) || (ends && !used)) {
+			transfer->cause = IPCSHIM_CAUSE_CLOSED;
+			return 0;
+		}
+		need = read_need(pipe, size, left, transfer);
+		if (used < need && !ends) {
+			if (transfer->partial && transfer->moved)
+				break;
+			err = transfer_wait(receiver, need, used, transfer);
+			if (err)
+				return err;
+			continue;
+		}
+		err = read_piece(pipe, left, used, &piece, transfer);
+		if (!err)
+			err = ipcshim_ring_get(&pipe->ring, to, piece);
+		if (err == -EPIPE) {
+			transfer->cause = IPCSHIM_CAUSE_CLOSED;
+			return 0;
+		}
+		if (err)
+			return err;
+		transfer->moved += piece;
+		left = size - transfer->moved;
+		end_notify(&pipe->ends[IPCSHIM_SENDER]);
+		if (pipe->ring.messages || transfer->partial)
+			break;
+	}
+	return 0;
+}
+
+int ipcshim_pipe_read(struct ipcshim_pipe *pipe, struct iov_iter *to,
+		      struct ipcshim_transfer *transfer)
+{
+	struct ipcshim_end *receiver = &pipe->ends[IPCSHIM_RECEIVER];
+	size_t size = iov_iter_count(to);
+	int err;
+
+	if (!size)
+		return 0;
+	if (!pipe->ring.messages && !transfer->wait && !transfer->partial &&
+	    size > pipe->ring.size)
+		return -EINVAL;
+
+	err = transfer_begin(receiver, transfer);
+	if (err)
+		return err;
+	err = read_locked(pipe, to, transfer);
+	ipcshim_turn_release(&receiver->turn);
+	return err;
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+#include <asm/ioctls.h>
+
+#include "pipe.h"
+
+/* Where the time types end; a later deadline could not be waited for. */
+#define DEADLINE_MAX	((u64)KTIME_MAX)
+
+static int io_check(const struct ipcshim_pipe_io *arg,
+		    const struct ipcshim_pipe *pipe)
+{
+	if (arg->flags || arg->reserved || arg->mode > IPCSHIM_IO_SOME)
+		return -EINVAL;
+	if (arg->mode == IPCSHIM_IO_SOME && pipe->ring.messages)
+		return -EINVAL;
+	if (arg->deadline &&
+	    (arg->mode != IPCSHIM_IO_ALL || arg->deadline > DEADLINE_MAX))
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * A raw piece has the limit of any write(2), so that "all" never means less.
+ * A message needs none: what is beyond the longest one is only looked at.
+ */
+static int io_import(const struct ipcshim_pipe_io *arg, bool write,
+		     bool messages, struct iov_iter *iter)
+{
+	void __user *buffer = u64_to_user_ptr(arg->buffer);
+	size_t size = min_t(u64, arg->size, MAX_RW_COUNT);
+
+	if (size < arg->size && !messages)
+		return -EINVAL;
+	if ((uintptr_t)buffer != arg->buffer || !access_ok(buffer, size))
+		return -EFAULT;
+	iov_iter_ubuf(iter, write ? WRITE : READ, buffer, size);
+	return 0;
+}
+
+static int io_move(struct ipcshim_end *end, struct iov_iter *iter,
+		   struct ipcshim_transfer *transfer)
+{
+	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
+	int err;
+
+	if (end->side == IPCSHIM_SENDER) {
+		err = ipcshim_pipe_write(pipe, iter, transfer);
+		transfer->remains = pipe->ring.size - ipcshim_pipe_used(pipe);
+	} else {
+		err = ipcshim_pipe_read(pipe, iter, transfer);
+		transfer->remains = pipe->ring.messages ?
+				    ipcshim_ring_peek(&pipe->ring) :
+				    ipcshim_pipe_used(pipe);
+	}
+	/* Something moved: a signal or a fault only cuts it short. */
+	if (err == -EFAULT)
+		transfer->cause = IPCSHIM_CAUSE_FAULT;
+	if (transfer->moved && (err == -ERESTARTSYS || err == -EFAULT))
+		err = 0;
+	return err;
+}
+
+static int end_io(struct ipcshim_end *end, struct ipcshim_pipe_io __user *uarg)
+{
+	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
+	struct ipcshim_transfer transfer = {};
+	struct ipcshim_pipe_io arg;
+	struct iov_iter iter;
+	int err;
+
+	err = ipcshim_copy_in(&arg, uarg, sizeof(arg));
+	if (!err)
+		err = io_check(&arg, pipe);
+	if (!err)
+		err = io_import(&arg, end->side == IPCSHIM_SENDER,
+				pipe->ring.messages, &iter);
+	if (err)
+		return err;
+
+	transfer.wait = arg.mode == IPCSHIM_IO_ALL;
+	transfer.partial = arg.mode == IPCSHIM_IO_SOME;
+	transfer.deadline = arg.deadline;
+	err = io_move(end, &iter, &transfer);
+
+	/* A restart finds all that it reads as it was. */
+	arg.moved = transfer.moved;
+	arg.remains = transfer.remains;
+	arg.lacks = transfer.lacks;
+	arg.cause = transfer.cause;
+	arg.pid = transfer.pid;
+	return ipcshim_copy_out(uarg, &arg, sizeof(arg)) ?: err;
+}
+
+static int end_info(struct ipcshim_end *end,
+		    struct ipcshim_pipe_info __user *uarg)
+{
+	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
+	struct ipcshim_end *sender = &pipe->ends[IPCSHIM_SENDER];
+	struct ipcshim_end *receiver = &pipe->ends[IPCSHIM_RECEIVER];
+	struct ipcshim_pipe_info info;
+	u64 tail, head;
+	u32 used;
+	int err;
+
+	err = ipcshim_copy_in(&info, uarg, sizeof(info));
+	if (err)
+		return err;
+	if (info.flags || memchr_inv(info.reserved, 0, sizeof(info.reserved)))
+		return -EINVAL;
+
+	tail = ipcshim_ring_tail(&pipe->ring);
+	head = ipcshim_ring_head(&pipe->ring);
+	used = ipcshim_pos_bytes(tail, head);
+	info = (struct ipcshim_pipe_info) {
+		.creator = pid_vnr(pipe->creator),
+		.capacity = pipe->ring.size,
+		.bytes_free = pipe->ring.size - used,
+		.bytes_waiting = used,
+		.messages_waiting = ipcshim_pos_messages(tail, head),
+		.inode = end->ino,
+	};
+	if (!((tail | head) & IPCSHIM_POS_CLOSED))
+		info.flags |= IPCSHIM_INFO_OPEN;
+	if (pipe->ring.messages)
+		info.flags |= IPCSHIM_INFO_MESSAGE;
+	if (used == pipe->ring.size)
+		info.flags |= IPCSHIM_INFO_FULL;
+	if (ipcshim_turn_taken(&sender->turn))
+		info.flags |= IPCSHIM_INFO_WRITE_LOCKED;
+	if (ipcshim_turn_taken(&receiver->turn))
+		info.flags |= IPCSHIM_INFO_READ_LOCKED;
+	if (READ_ONCE(sender->need))
+		info.flags |= IPCSHIM_INFO_WRITE_WAITS;
+	if (READ_ONCE(receiver->need))
+		info.flags |= IPCSHIM_INFO_READ_WAITS;
+	if (end->side == IPCSHIM_SENDER)
+		info.flags |= IPCSHIM_INFO_SENDER;
+	return ipcshim_copy_out(uarg, &info, sizeof(info));
+}
+
+static int end_close(struct ipcshim_end *end,
+		     const struct ipcshim_close_pipe __user *uarg)
+{
+	struct ipcshim_close_pipe arg;
+	int err;
+
+	err = ipcshim_copy_in(&arg, uarg, sizeof(arg));
+	if (err)
+		return err;
+	if (arg.flags || arg.reserved)
+		return -EINVAL;
+	return ipcshim_pipe_close(ipcshim_pipe_of(end));
+}
+
+/* Bytes that wait, or the length of the next message. */
+static int end_bytes(struct ipcshim_end *end, int __user *uarg)
+{
+	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
+	int bytes;
+
+	bytes = pipe->ring.messages ? ipcshim_ring_peek(&pipe->ring) :
+				      ipcshim_pipe_used(pipe);
+	return put_user(bytes, uarg);
+}
+
+long ipcshim_end_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct ipcshim_end_file *end_file = file->private_data;
+	struct ipcshim_end *end = end_file->end;
+	void __user *uarg = (void __user *)arg;
+
+	switch (cmd) {
+	case IPCSHIM_SEND_PIPE:
+		return ipcshim_pipe_send(file, uarg);
+	case IPCSHIM_PIPE_WRITE:
+		return end->side == IPCSHIM_SENDER ? end_io(end, uarg) :
+						     -ENOTTY;
+	case IPCSHIM_PIPE_READ:
+		return end->side == IPCSHIM_RECEIVER ? end_io(end, uarg) :
+						       -ENOTTY;
+	case IPCSHIM_PIPE_INFO:
+		return end_info(end, uarg);
+	case IPCSHIM_CLOSE_PIPE:
+		return end_close(end, uarg);
+	case FIONREAD:
+		return end_bytes(end, uarg);
+	default:
+		return -ENOTTY;
+	}
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/minmax.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "ipcshim.h"
+#include "ring.h"
+
+/* So much fits a slab object of 512 bytes. */
+#define LENGTHS_IN_BLOCK	240
+/* A copy lets others run after so many bytes. */
+#define COPY_BYTES		SZ_1M
+
+/* Lengths less one of consecutive messages, in the order of their numbers. */
+struct ipcshim_lengths {
+	struct rcu_head rcu;
+	struct ipcshim_lengths *next;	/* set before the first H1 beyond */
+	u32 first;			/* number of the first message */
+	u16 length[LENGTHS_IN_BLOCK];
+};
+
+static u32 pos_number(u64 pos)
+{
+	return ipcshim_pos_messages(0, pos);
+}
+
+/* Where message "pos" lies in a block; beyond its end: in a later one. */
+static u32 lengths_index(const struct ipcshim_lengths *lengths, u64 pos)
+{
+	return (pos_number(pos) - lengths->first) & GENMASK(30, 0);
+}
+
+void ipcshim_ring_init(struct ipcshim_ring *ring, u32 size, bool messages)
+{
+	BUILD_BUG_ON(IPCSHIM_MESSAGE_MAX - 1 > U16_MAX);
+	ring->size = size;
+	ring->messages = messages;
+}
+
+void ipcshim_ring_destroy(struct ipcshim_ring *ring)
+{
+	struct ipcshim_lengths *lengths, *next;
+
+	/* Both ends are gone: nobody else is here. */
+	lengths = rcu_dereference_protected(ring->tail_lengths, true);
+	for (; lengths; lengths = next) {
+		next = lengths->next;
+		kfree(lengths);
+	}
+	if (ring->data)
+		atomic64_sub(ring->size, &ipcshim_totals.ring_bytes);
+	kvfree(ring->data);
+}
+
+/* A block for the next message's length. */
+static int ring_prepare_lengths(struct ipcshim_ring *ring)
+{
+	struct ipcshim_lengths *last = ring->head_lengths, *fresh;
+	u64 head = atomic64_read(&ring->head);
+
+	if (last && lengths_index(last, head) < LENGTHS_IN_BLOCK)
+		return 0;
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	if (!fresh)
+		return -ENOMEM;
+	fresh->first = pos_number(head);
+	if (last)
+		WRITE_ONCE(last->next, fresh);
+	else
+		rcu_assign_pointer(ring->tail_lengths, fresh);
+	ring->head_lengths = fresh;
+	return 0;
+}
+
+int ipcshim_ring_prepare(struct ipcshim_ring *ring)
+{
+	if (unlikely(!ring->data)) {
+		/* Never read before it is written: need not be zeroed. */
+		ring->data = kvmalloc(ring->size, GFP_KERNEL_ACCOUNT);
+		if (!ring->data)
+			return -ENOMEM;
+		atomic64_add(ring->size, &ipcshim_totals.ring_bytes);
+	}
+	return ring->messages ? ring_prepare_lengths(ring) : 0;
+}
+
+/*
+ * The bounds of "data" are known here, so the copies go round the usercopy
+ * check, which would look the address up in the tree of vmalloc areas.
+ */
+static size_t copy_in(void *data, size_t size, struct iov_iter *from)
+{
+	size_t done = 0, part, copied;
+
+	do {
+		part = min_t(size_t, size - done, COPY_BYTES);
+		copied = _copy_from_iter(data + done, part, from);
+		done += copied;
+		if (copied != part)
+			break;
+		if (part == COPY_BYTES)
+			cond_resched();
+	} while (done < size);
+	return done;
+}
+
+static size_t copy_out(const void *data, size_t size, struct iov_iter *to)
+{
+	size_t done = 0, part, copied;
+
+	do {
+		part = min_t(size_t, size - done, COPY_BYTES);
+		copied = _copy_to_iter(data + done, part, to);
+		done += copied;
+		if (copied != part)
+			break;
+		if (part == COPY_BYTES)
+			cond_resched();
+	} while (done < size);
+	return done;
+}
+
+static u32 ring_advance(const struct ipcshim_ring *ring, u32 offset, u32 size)
+{
+	return size < ring->size - offset ? offset + size :
+					    offset + size - ring->size;
+}
+
+int ipcshim_ring_put(struct ipcshim_ring *ring, struct iov_iter *from, u32 size)
+{
+	u32 offset = ring->head_offset;
+	u32 first = min(size, ring->size - offset);
+	u64 head = atomic64_read(&ring->head);
+	size_t copied;
+
+	copied = copy_in(ring->data + offset, first, from);
+	if (copied == first && first < size)
+		copied += copy_in(ring->data, size - first, from);
+	if (unlikely(copied != size)) {
+		iov_iter_revert(from, copied);
+		return -EFAULT;
+	}
+	if (ring->messages) {
+		struct ipcshim_lengths *lengths = ring->head_lengths;
+
+		lengths->length[lengths_index(lengths, head)] = size - 1;
+	}
+
+	if (unlikely(head & IPCSHIM_POS_CLOSED))
+		return -EPIPE;
+	/* [H1], pairs with ipcshim_ring_head(). */
+	if (atomic64_cmpxchg_release(&ring->head, head,
+				     ipcshim_pos_add(head, size,
+						     ring->messages)) != head)
+		return -EPIPE;
+	ring->head_offset = ring_advance(ring, offset, size);
+	return 0;
+}
+
+/* The block of the message at the tail; frees those that were read. */
+static struct ipcshim_lengths *ring_tail_lengths(struct ipcshim_ring *ring,
+						 u64 tail)
+{
+	struct ipcshim_lengths *lengths;
+
+	/* The read turn is ours: nobody else moves it. */
+	lengths = rcu_dereference_protected(ring->tail_lengths, true);
+	while (lengths_index(lengths, tail) >= LENGTHS_IN_BLOCK) {
+		struct ipcshim_lengths *read = lengths;
+
+		lengths = READ_ONCE(read->next);
+		rcu_assign_pointer(ring->tail_lengths, lengths);
+		kfree_rcu(read, rcu);
+	}
+	return lengths;
+}
+
+int ipcshim_ring_get(struct ipcshim_ring *ring, struct iov_iter *to, u32 size)
+{
+	u32 offset = ring->tail_offset;
+	u32 first = min(size, ring->size - offset);
+	u64 tail = atomic64_read(&ring->tail);
+	size_t copied;
+
+	copied = copy_out(ring->data + offset, first, to);
+	if (copied == first && first < size)
+		copied += copy_out(ring->data, size - first, to);
+	if (unlikely(copied != size)) {
+		iov_iter_revert(to, copied);
+		return -EFAULT;
+	}
+
+	if (ring->messages)
+		ring_tail_lengths(ring, tail);
+	if (unlikely(tail & IPCSHIM_POS_CLOSED))
+		return -EPIPE;
+	/* [T1], pairs with ipcshim_ring_tail(). */
+	if (atomic64_cmpxchg_release(&ring->tail, tail,
+				     ipcshim_pos_add(tail, size,
+						     ring->messages)) != tail)
+		return -EPIPE;
+	ring->tail_offset = ring_advance(ring, offset, size);
+	return 0;
+}
+
+/*
+ * The length of message "pos", 0 if its block is gone.  Under RCU: the block that
+ * is found first may be of before or of after that message.
+ */
+static u32 ring_length_at(struct ipcshim_ring *ring, u64 pos)
+{
+	struct ipcshim_lengths *lengths = rcu_dereference(ring->tail_lengths);
+
+	while (lengths && lengths_index(lengths, pos) >= LENGTHS_IN_BLOCK)
+		lengths = READ_ONCE(lengths->next);
+	if (!lengths)
+		return 0;
+	return READ_ONCE(lengths->length[lengths_index(lengths, pos)]) + 1;
+}
+
+u32 ipcshim_ring_peek(struct ipcshim_ring *ring)
+{
+	u64 tail, head;
+	u32 length;
+
+	rcu_read_lock();
+	do {
+		tail = ipcshim_ring_tail(ring);
+		head = ipcshim_ring_head(ring);
+		length = 0;
+		if (!(tail & IPCSHIM_POS_CLOSED) &&
+		    ipcshim_pos_bytes(tail, head))
+			length = ring_length_at(ring, tail);
+		/* The length first, then whether it is still the next; [T1]. */
+		smp_rmb();
+	} while (atomic64_read(&ring->tail) != tail);
+	rcu_read_unlock();
+	return length;
+}

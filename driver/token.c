@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/file.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "object.h"
+#include "port.h"
+#include "token.h"
+#include "trace.h"
+
+static atomic64_t last_token;
+
+/* The port that would take it.  process->lock is held. */
+static struct ipcshim_port *token_find_port(struct ipcshim_process *process,
+					    int index, bool skip)
+{
+	struct ipcshim_port *port = process->handlers[index].port;
+
+	if (!port && skip)
+		port = list_first_entry_or_null(&process->ports,
+						struct ipcshim_port,
+						in_process);
+	return port;
+}
+
+/* Bind the token to a port, with a place in its queue if it has an event. */
+static int token_reserve(struct ipcshim_token *token, int index, bool skip,
+			 const struct cred *cred)
+{
+	struct ipcshim_process *process = token->process;
+	struct ipcshim_port *port;
+	int err;
+
+	spin_lock(&process->lock);
+	port = token_find_port(process, index, skip);
+	err = ipcshim_port_permission(port, cred);
+	if (err)
+		goto out;
+	if (!port) {
+		err = -ECONNREFUSED;
+		goto out;
+	}
+	if (token->event) {
+		if (port->nr_counted >= ipcshim_quota_max_events()) {
+			err = -EAGAIN;
+			goto out;
+		}
+		port->nr_counted++;
+	}
+	token->port = port;
+	list_add_tail(&token->in_port, &port->tokens);
+out:
+	spin_unlock(&process->lock);
+	return err;
+}
+
+/* What prepare() took, but for the place in the port. */
+static void token_free(struct ipcshim_token *token)
+{
+	ipcshim_event_free(token->event);
+	ipcshim_process_put(token->process);
+	ipcshim_quota_discharge(token->user, IPCSHIM_QUOTA_OBJECTS, 1);
+	ipcshim_user_put(token->user);
+	kfree(token);
+}
+
+static struct ipcshim_token *token_alloc(struct ipcshim_process *process,
+					 u16 code, u16 command, bool skip)
+{
+	struct ipcshim_token *token;
+	int err;
+
+	token = kzalloc(sizeof(*token), GFP_KERNEL_ACCOUNT);
+	if (!token)
+		return ERR_PTR(-ENOMEM);
+	token->user = ipcshim_user_get_current();
+	if (IS_ERR(token->user)) {
+		err = PTR_ERR(token->user);
+		goto err_free;
+	}
+	err = ipcshim_quota_charge(token->user, IPCSHIM_QUOTA_OBJECTS, 1);
+	if (err)
+		goto err_user;
+	token->id = atomic64_inc_return(&last_token);
+	token->process = ipcshim_process_get(process);
+	INIT_LIST_HEAD(&token->in_port);
+	if (skip)
+		return token;
+
+	token->event = ipcshim_event_alloc(code);
+	if (!token->event) {
+		token_free(token);
+		return ERR_PTR(-ENOMEM);
+	}
+	token->event->command = command;
+	token->event->token = token->id;
+	ipcshim_event_set_sender(token->event);
+	return token;
+
+err_user:
+	ipcshim_user_put(token->user);
+err_free:
+	kfree(token);
+	return ERR_PTR(err);
+}
+
+static struct ipcshim_token *token_prepare(struct ipcshim_process *process,
+					   const struct cred *cred, u16 code,
+					   u16 command, bool skip)
+{
+	struct ipcshim_token *token;
+	int err;
+
+	if (!process) {
+		err = ipcshim_port_permission(NULL, cred);
+		return ERR_PTR(err ?: -ECONNREFUSED);
+	}
+	token = token_alloc(process, code, command, skip);
+	if (IS_ERR(token))
+		return token;
+	err = xa_insert(&process->tokens, token->id, token, GFP_KERNEL_ACCOUNT);
+	if (err)
+		goto err_token;
+	err = token_reserve(token, ipcshim_event_index(code), skip, cred);
+	if (err)
+		goto err_erase;
+	atomic64_inc(&ipcshim_totals.tokens);
+	return token;
+
+err_erase:
+	xa_erase(&process->tokens, token->id);
+err_token:
+	token_free(token);
+	return ERR_PTR(err);
+}
+
+struct ipcshim_token *ipcshim_token_prepare(u32 pid, u16 code, u16 command,
+					    bool skip)
+{
+	struct ipcshim_process *process;
+	struct ipcshim_token *token;
+	const struct cred *cred;
+	int err;
+
+	err = ipcshim_process_find(pid, &process, &cred);
+	if (err) {
+		token = ERR_PTR(err);
+	} else {
+		token = token_prepare(process, cred, code, command, skip);
+		ipcshim_process_put(process);
+		put_cred(cred);
+	}
+	if (IS_ERR(token))
+		trace_ipcshim_refuse(pid, code, PTR_ERR(token));
+	return token;
+}
+
+/* Out of the port and the table.  False: the port's death was first. */
+static bool token_unlink(struct ipcshim_token *token)
+{
+	struct ipcshim_process *process = token->process;
+	struct ipcshim_port *port;
+
+	spin_lock(&process->lock);
+	port = token->port;
+	if (port) {
+		list_del(&token->in_port);
+		xa_erase(&process->tokens, token->id);
+		token->port = NULL;
+		/* An event still here was never queued: give its place back. */
+		if (token->event)
+			port->nr_counted--;
+	}
+	spin_unlock(&process->lock);
+	return port;
+}
+
+void ipcshim_token_publish(struct ipcshim_token *token)
+{
+	static const struct ipcshim_ending closed = {
+		.how = IPCSHIM_HOW_CLOSED,
+	};
+	struct ipcshim_process *process = token->process;
+	struct ipcshim_port *port;
+
+	spin_lock(&process->lock);
+	port = token->port;
+	if (port) {
+		token->state = IPCSHIM_TOKEN_WAITING;
+		if (token->event)
+			ipcshim_port_queue(port, token->event);
+		token->event = NULL;
+	}
+	spin_unlock(&process->lock);
+	/* With its lock dropped a published token may be claimed and gone. */
+	if (port)
+		return;
+	atomic64_dec(&ipcshim_totals.tokens);
+	token->ops->drop(token, &closed);
+	token_free(token);
+}
+
+void ipcshim_token_cancel(struct ipcshim_token *token)
+{
+	token_unlink(token);
+	atomic64_dec(&ipcshim_totals.tokens);
+	token_free(token);
+}
+
+void ipcshim_token_unlink_all(struct ipcshim_port *port, struct list_head *dead)
+{
+	struct ipcshim_process *process = port->process;
+	struct ipcshim_token *token, *next;
+
+	lockdep_assert_held(&process->lock);
+	list_for_each_entry_safe(token, next, &port->tokens, in_port) {
+		xa_erase(&process->tokens, token->id);
+		token->port = NULL;
+		/* One being made or claimed is left to whoever does that. */
+		if (token->state == IPCSHIM_TOKEN_WAITING)
+			list_move_tail(&token->in_port, dead);
+		else
+			list_del_init(&token->in_port);
+	}
+}
+
+void ipcshim_token_drop_all(struct list_head *dead,
+			    const struct ipcshim_ending *ending)
+{
+	struct ipcshim_token *token, *next;
+
+	list_for_each_entry_safe(token, next, dead, in_port) {
+		atomic64_dec(&ipcshim_totals.tokens);
+		token->ops->drop(token, ending);
+		token_free(token);
+	}
+}
+
+static struct ipcshim_token *token_take(struct ipcshim_process *process, u64 id)
+{
+	struct ipcshim_token *token;
+
+	spin_lock(&process->lock);
+	token = id == (unsigned long)id ? xa_load(&process->tokens, id) : NULL;
+	if (token && token->state == IPCSHIM_TOKEN_WAITING)
+		token->state = IPCSHIM_TOKEN_CLAIMING;
+	else
+		token = NULL;
+	spin_unlock(&process->lock);
+	return token;
+}
+
+/* A claim that failed: it can be tried again, unless the port went. */
+static void token_put_back(struct ipcshim_token *token)
+{
+	struct ipcshim_process *process = token->process;
+	struct ipcshim_ending ending = ipcshim_ending_of_current();
+	bool dead;
+
+	spin_lock(&process->lock);
+	dead = !token->port;
+	token->state = IPCSHIM_TOKEN_WAITING;
+	spin_unlock(&process->lock);
+	if (!dead)
+		return;
+	atomic64_dec(&ipcshim_totals.tokens);
+	token->ops->drop(token, &ending);
+	token_free(token);
+}
+
+int ipcshim_token_claim(struct ipcshim_port *port,
+			struct ipcshim_claim __user *uarg)
+{
+	struct ipcshim_token *token;
+	struct ipcshim_claim claim;
+	struct file *file;
+	int fd, err;
+
+	err = ipcshim_copy_in(&claim, uarg, sizeof(claim));
+	if (err)
+		return err;
+	if (claim.flags & ~IPCSHIM_CLAIM_NONBLOCK || claim.reserved)
+		return -EINVAL;
+	if (!ipcshim_process_is_current(port->process))
+		return -EPERM;
+	token = token_take(port->process, claim.token);
+	if (!token)
+		return -ENOENT;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		err = fd;
+		goto err_token;
+	}
+	file = token->ops->open(token, port->process, &claim);
+	if (IS_ERR(file)) {
+		err = PTR_ERR(file);
+		goto err_fd;
+	}
+	claim.fd = fd;
+	err = ipcshim_copy_out(uarg, &claim, sizeof(claim));
+	if (err)
+		goto err_file;
+
+	/* From here on nothing fails. */
+	trace_ipcshim_claim(token);
+	token->ops->opened(file);
+	token_unlink(token);
+	atomic64_dec(&ipcshim_totals.tokens);
+	token->ops->drop(token, NULL);
+	token_free(token);
+	fd_install(fd, file);
+	return 0;
+
+err_file:
+	fput(file);
+err_fd:
+	put_unused_fd(fd);
+err_token:
+	token_put_back(token);
+	return err;
+}

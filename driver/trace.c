@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "event.h"
+#include "pipe.h"
+#include "process.h"
+#include "token.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Tracepoints.  Pids are those of the initial pid namespace. */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM ipcshim
+
+#if !defined(_IPCSHIM_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _IPCSHIM_TRACE_H
+
+#include <linux/tracepoint.h>
+
+#include "event.h"
+#include "pipe.h"
+#include "process.h"
+#include "token.h"
+
+DECLARE_EVENT_CLASS(ipcshim_hand_over,
+		    TP_PROTO(const struct ipcshim_pipe *pipe,
+			     const struct ipcshim_end *end, u32 pid, u64 token),
+		    TP_ARGS(pipe, end, pid, token),
+		    TP_STRUCT__entry(__field(u64, ino)
+				     __field(u64, token)
+				     __field(u32, pid)
+				     __field(u32, capacity)
+				     __field(u16, end)
+				     __field(u16, mode)),
+		    TP_fast_assign(__entry->ino = end->ino;
+				   __entry->token = token;
+				   __entry->pid = pid;
+				   __entry->capacity = pipe->ring.size;
+				   __entry->end = ipcshim_end_code(end);
+				   __entry->mode = ipcshim_pipe_mode(pipe);),
+		    TP_printk("inode=%llu end=%u mode=%u capacity=%u pid=%u token=%llu",
+			      __entry->ino, __entry->end, __entry->mode,
+			      __entry->capacity, __entry->pid, __entry->token)
+);
+
+/* A pipe was opened: the end that was kept, and who gets the other. */
+DEFINE_EVENT(ipcshim_hand_over, ipcshim_open,
+	     TP_PROTO(const struct ipcshim_pipe *pipe,
+		      const struct ipcshim_end *end, u32 pid, u64 token),
+	     TP_ARGS(pipe, end, pid, token));
+
+/* An end was handed to one more process. */
+DEFINE_EVENT(ipcshim_hand_over, ipcshim_send,
+	     TP_PROTO(const struct ipcshim_pipe *pipe,
+		      const struct ipcshim_end *end, u32 pid, u64 token),
+	     TP_ARGS(pipe, end, pid, token));
+
+/* An event was queued in a port of process "to". */
+TRACE_EVENT(ipcshim_receive,
+	    TP_PROTO(struct pid *to, const struct ipcshim_event_node *node),
+	    TP_ARGS(to, node),
+	    TP_STRUCT__entry(__field(u64, token)
+			     __field(u64, sequence)
+			     __field(int, to)
+			     __field(int, from)
+			     __field(u16, code)
+			     __field(u16, command)),
+	    TP_fast_assign(__entry->token = node->token;
+			   __entry->sequence = node->sequence;
+			   __entry->to = pid_nr(to);
+			   __entry->from = pid_nr(node->sender);
+			   __entry->code = node->code;
+			   __entry->command = node->command;),
+	    TP_printk("code=0x%02x command=%u to=%d from=%d token=%llu sequence=%llu",
+		      __entry->code, __entry->command, __entry->to,
+		      __entry->from, __entry->token, __entry->sequence)
+);
+
+TRACE_EVENT(ipcshim_claim,
+	    TP_PROTO(const struct ipcshim_token *token),
+	    TP_ARGS(token),
+	    TP_STRUCT__entry(__field(u64, token)
+			     __field(u64, ino)
+			     __field(int, pid)),
+	    TP_fast_assign(__entry->token = token->id;
+			   __entry->ino = token->inode->i_ino;
+			   __entry->pid = pid_nr(token->process->pid);),
+	    TP_printk("token=%llu inode=%llu pid=%d", __entry->token,
+		      __entry->ino, __entry->pid)
+);
+
+/* An end closed, or (end NULL) CLOSE_PIPE closed both. */
+TRACE_EVENT(ipcshim_close,
+	    TP_PROTO(const struct ipcshim_pipe *pipe,
+		     const struct ipcshim_end *end,
+		     const struct ipcshim_ending *ending, u64 from, u64 to),
+	    TP_ARGS(pipe, end, ending, from, to),
+	    TP_STRUCT__entry(__field(u64, sender)
+			     __field(u64, receiver)
+			     __field(u32, bytes)
+			     __field(u32, messages)
+			     __field(s32, status)
+			     __field(u16, end)
+			     __field(u16, how)),
+	    TP_fast_assign(__entry->sender = pipe->ends[IPCSHIM_SENDER].ino;
+			   __entry->receiver = pipe->ends[IPCSHIM_RECEIVER].ino;
+			   __entry->bytes = ipcshim_pos_bytes(from, to);
+			   __entry->messages = ipcshim_pos_messages(from, to);
+			   __entry->status = ending->status;
+			   __entry->end = end ? ipcshim_end_code(end) : 0;
+			   __entry->how = ending->how;),
+	    TP_printk("sender=%llu receiver=%llu end=%u how=%u status=%d bytes_unread=%u messages_unread=%u",
+		      __entry->sender, __entry->receiver, __entry->end,
+		      __entry->how, __entry->status, __entry->bytes,
+		      __entry->messages)
+);
+
+/* A hand-over to process "pid" was refused. */
+TRACE_EVENT(ipcshim_refuse,
+	    TP_PROTO(u32 pid, u16 code, long error),
+	    TP_ARGS(pid, code, error),
+	    TP_STRUCT__entry(__field(long, error)
+			     __field(u32, pid)
+			     __field(u16, code)),
+	    TP_fast_assign(__entry->error = error;
+			   __entry->pid = pid;
+			   __entry->code = code;),
+	    TP_printk("pid=%u code=0x%02x error=%ld", __entry->pid,
+		      __entry->code, __entry->error)
+);
+
+#endif /* _IPCSHIM_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>
