@@ -46,7 +46,7 @@
 /* How an end, a port or a holder came to its end, see IPCSHIM_HOW_*. */
 struct ipcshim_ending {
 	u16 how;
-	s32 status;
+	u16 status;
 };
 
 /* What exists in the whole driver, for QUERY. */

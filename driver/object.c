@@ -26,7 +26,7 @@ static void object_evict_inode(struct inode *inode)
 
 static const struct super_operations object_super_ops = {
 	.statfs = simple_statfs,
-	.drop_inode = generic_delete_inode,
+	.drop_inode = inode_just_drop,
 	.evict_inode = object_evict_inode,
 };
 
@@ -94,9 +94,7 @@ struct inode *ipcshim_object_inode(struct ipcshim_object *object, umode_t mode,
 	inode->i_mode = mode;
 	inode->i_uid = current_fsuid();
 	inode->i_gid = current_fsgid();
-	inode->i_atime = current_time(inode);
-	inode->i_mtime = inode->i_atime;
-	inode->i_ctime = inode->i_atime;
+	simple_inode_init_ts(inode);
 	inode->i_fop = fops;
 	inode->i_private = object;
 	return inode;
@@ -142,4 +140,24 @@ struct ipcshim_ending ipcshim_ending_of_current(void)
 		ending.how = IPCSHIM_HOW_EXECUTED;
 	}
 	return ending;
+}
+
+void ipcshim_ending_leave(struct ipcshim_ending_hint *hint)
+{
+	struct ipcshim_ending ending = ipcshim_ending_of_current();
+
+	atomic_set(&hint->word, ending.how << 16 | ending.status);
+}
+
+struct ipcshim_ending ipcshim_ending_take(struct ipcshim_ending_hint *hint)
+{
+	u32 word = atomic_read(&hint->word);
+
+	/* Never in a table of descriptors: nobody has flushed it. */
+	if (!word)
+		return ipcshim_ending_of_current();
+	return (struct ipcshim_ending) {
+		.how = word >> 16,
+		.status = (u16)word,
+	};
 }

@@ -38,8 +38,19 @@ struct inode *ipcshim_object_inode(struct ipcshim_object *object, umode_t mode,
 struct file *ipcshim_object_file(struct inode *inode, struct vfsmount *mnt,
 				 int flags, const struct file_operations *fops);
 
-/* How the current process lets go of a file, for ->flush and ->release. */
+/* How the current process lets go of a file. */
 struct ipcshim_ending ipcshim_ending_of_current(void);
+
+/*
+ * ->flush is not the end of a file, but its caller knows how that comes, should
+ * it come now: it leaves a hint.  ->release, which may run in any task, takes it.
+ */
+struct ipcshim_ending_hint {
+	atomic_t word;
+};
+
+void ipcshim_ending_leave(struct ipcshim_ending_hint *hint);
+struct ipcshim_ending ipcshim_ending_take(struct ipcshim_ending_hint *hint);
 
 /* Copy an argument in: the flags and reserved fields are the caller's to check. */
 static inline int ipcshim_copy_in(void *arg, const void __user *uarg,

@@ -256,7 +256,7 @@ int ipcshim_pipe_close(struct ipcshim_pipe *pipe)
 		spin_unlock(&pipe->lock);
 		return -EPIPE;
 	}
-	pipe->closed_by_call = true;
+	WRITE_ONCE(pipe->closed_by_call, true);
 	pipe_stop(pipe, true, &tail, &head);
 	trace_ipcshim_close(pipe, NULL, &closed, tail, head);
 	for (side = 0; side < IPCSHIM_NR_SIDES; side++) {

@@ -72,7 +72,7 @@ struct ipcshim_end_file {
 	struct ipcshim_process *process;
 	struct ipcshim_event_node *event;	/* pipe->lock; PIPE_CLOSED */
 	struct list_head in_end;		/* pipe->lock */
-	struct ipcshim_ending ending;		/* by the last ->flush */
+	struct ipcshim_ending_hint ending;
 	u32 want;	/* bytes that last met EAGAIN here, see poll */
 };
 

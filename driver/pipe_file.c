@@ -43,8 +43,7 @@ static int end_flush(struct file *file, fl_owner_t id)
 {
 	struct ipcshim_end_file *end_file = file->private_data;
 
-	/* Not the end, only a hint at how it came, should it be the end. */
-	end_file->ending = ipcshim_ending_of_current();
+	ipcshim_ending_leave(&end_file->ending);
 	return 0;
 }
 
@@ -56,9 +55,7 @@ static int end_release(struct inode *inode, struct file *file)
 	/* A file that was never finished. */
 	if (!end_file)
 		return 0;
-	ending = end_file->ending;
-	if (!ending.how)
-		ending = ipcshim_ending_of_current();
+	ending = ipcshim_ending_take(&end_file->ending);
 	ipcshim_end_put_user(end_file->end, end_file, &ending);
 	ipcshim_event_free(end_file->event);
 	ipcshim_process_put(end_file->process);
@@ -204,7 +201,6 @@ const struct file_operations ipcshim_sender_fops = {
 	.fasync = end_fasync,
 	.unlocked_ioctl = ipcshim_end_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.llseek = no_llseek,
 #ifdef CONFIG_PROC_FS
 	.show_fdinfo = end_show_fdinfo,
 #endif
@@ -221,7 +217,6 @@ const struct file_operations ipcshim_receiver_fops = {
 	.fasync = end_fasync,
 	.unlocked_ioctl = ipcshim_end_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.llseek = no_llseek,
 #ifdef CONFIG_PROC_FS
 	.show_fdinfo = end_show_fdinfo,
 #endif

@@ -10,7 +10,6 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 
-#include "object.h"
 #include "port.h"
 #include "token.h"
 #include "trace.h"
@@ -175,8 +174,7 @@ static int port_flush(struct file *file, fl_owner_t id)
 {
 	struct ipcshim_port *port = file->private_data;
 
-	/* Not the end, only a hint at how it came, should it be the end. */
-	port->ending = ipcshim_ending_of_current();
+	ipcshim_ending_leave(&port->ending);
 	return 0;
 }
 
@@ -185,12 +183,9 @@ static int port_release(struct inode *inode, struct file *file)
 	struct ipcshim_port *port = file->private_data;
 	struct ipcshim_process *process = port->process;
 	struct ipcshim_event_node *node, *next;
-	struct ipcshim_ending ending = port->ending;
+	struct ipcshim_ending ending = ipcshim_ending_take(&port->ending);
 	LIST_HEAD(tokens);
 	int i;
-
-	if (!ending.how)
-		ending = ipcshim_ending_of_current();
 
 	/* Unlink: from here on nobody finds the port, its tokens or its queue. */
 	spin_lock(&process->lock);
@@ -353,7 +348,6 @@ static const struct file_operations port_fops = {
 	.fasync = port_fasync,
 	.unlocked_ioctl = ipcshim_port_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.llseek = no_llseek,
 #ifdef CONFIG_PROC_FS
 	.show_fdinfo = port_show_fdinfo,
 #endif

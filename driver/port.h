@@ -12,6 +12,7 @@
 #include <linux/mutex.h>
 #include <linux/wait.h>
 
+#include "object.h"
 #include "process.h"
 #include "quota.h"
 
@@ -42,7 +43,7 @@ struct ipcshim_port {
 	struct mutex read_lock;		/* readers take turns */
 	wait_queue_head_t wait;
 	struct fasync_struct *fasync;
-	struct ipcshim_ending ending;	/* by the last ->flush */
+	struct ipcshim_ending_hint ending;
 };
 
 int ipcshim_port_init(void);
