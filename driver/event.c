@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/cred.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
@@ -66,10 +65,11 @@ void ipcshim_event_free(struct ipcshim_event_node *node)
 	kmem_cache_free(event_cache, node);
 }
 
-void ipcshim_event_set_sender(struct ipcshim_event_node *node)
+void ipcshim_event_set_sender(struct ipcshim_event_node *node,
+			      struct pid *sender, kuid_t uid)
 {
-	node->sender = get_pid(task_tgid(current));
-	node->uid = current_euid();
+	node->sender = get_pid(sender);
+	node->uid = uid;
 }
 
 void ipcshim_event_translate(const struct ipcshim_event_node *node,

@@ -50,8 +50,9 @@ u16 ipcshim_event_code(enum ipcshim_event_index index);
 
 struct ipcshim_event_node *ipcshim_event_alloc(u16 code);
 void ipcshim_event_free(struct ipcshim_event_node *node);
-/* The current process is the one that caused it. */
-void ipcshim_event_set_sender(struct ipcshim_event_node *node);
+/* Who caused it; the event takes a reference of its own. */
+void ipcshim_event_set_sender(struct ipcshim_event_node *node,
+			      struct pid *sender, kuid_t uid);
 
 void ipcshim_event_translate(const struct ipcshim_event_node *node,
 			     struct pid_namespace *pid_ns,

@@ -6,7 +6,8 @@
  * an inode, any number of files, and the tokens under way to other processes.
  * It is open as long as it has users (files and tokens), or until CLOSE_PIPE.
  *
- * pipe.c        life: made, handed over, closed, told, freed
+ * pipe.c        life: made, closed, told, freed
+ * pipe_open.c   opened, and handed over
  * pipe_file.c   what a file of an end does: poll, fdinfo, flush, release
  * pipe_io.c     moving bytes and messages, waiting
  * pipe_ioctl.c  the calls
@@ -17,6 +18,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
+#include <linux/uidgid.h>
 #include <linux/wait.h>
 
 #include "object.h"
@@ -36,12 +38,20 @@ enum ipcshim_side {
 	IPCSHIM_NR_SIDES,
 };
 
+/* When and how an end closed, for those who are told, at once or later. */
+struct ipcshim_closing {
+	struct ipcshim_ending ending;
+	kuid_t uid;			/* by whom */
+	struct pid *pid;		/* NULL: not closed yet */
+	u64 tail;			/* where the ring stood */
+	u64 head;
+};
+
 struct ipcshim_end {
 	struct ipcshim_object object;
 	enum ipcshim_side side;		/* constant */
 	unsigned int users;		/* pipe->lock */
-	bool closed;			/* pipe->lock to set */
-	struct ipcshim_ending ending;	/* pipe->lock: how it closed */
+	struct ipcshim_closing closing;	/* pipe->lock */
 	struct list_head holders;	/* pipe->lock: files that have an event */
 	u64 ino;			/* constant */
 	struct ipcshim_turn turn;
@@ -88,6 +98,12 @@ static inline struct ipcshim_end *ipcshim_end_peer(struct ipcshim_end *end)
 	return end->side == IPCSHIM_SENDER ? end + 1 : end - 1;
 }
 
+static inline struct ipcshim_end *
+ipcshim_object_end(const struct ipcshim_object *object)
+{
+	return container_of(object, struct ipcshim_end, object);
+}
+
 static inline u16 ipcshim_end_code(const struct ipcshim_end *end)
 {
 	return end->side == IPCSHIM_SENDER ? IPCSHIM_END_SENDER :
@@ -103,6 +119,10 @@ int ipcshim_pipe_init(void);
 void ipcshim_pipe_exit(void);
 
 /* Life. */
+/* A pipe with its two inodes, which hold it. */
+struct ipcshim_pipe *
+ipcshim_pipe_create(u32 capacity, bool messages,
+		    struct inode *inodes[IPCSHIM_NR_SIDES]);
 int ipcshim_pipe_open(struct ipcshim_port *port,
 		      struct ipcshim_open_pipe __user *uarg);
 int ipcshim_pipe_send(struct file *file,
@@ -116,10 +136,20 @@ void ipcshim_end_put_user(struct ipcshim_end *end,
 /* -ENXIO: the end is closed already. */
 int ipcshim_end_get_user(struct ipcshim_end *end);
 
+/* From here on this file is told of a close, also of one that was before. */
+void ipcshim_end_hold(struct ipcshim_end_file *end_file);
+
 /* Files. */
 extern const struct file_operations ipcshim_sender_fops;
 extern const struct file_operations ipcshim_receiver_fops;
 long ipcshim_end_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+static inline const struct file_operations *
+ipcshim_end_fops(const struct ipcshim_end *end)
+{
+	return end->side == IPCSHIM_SENDER ? &ipcshim_sender_fops :
+					     &ipcshim_receiver_fops;
+}
 
 /* How bytes are to move, and how it went. */
 struct ipcshim_transfer {
@@ -127,6 +157,7 @@ struct ipcshim_transfer {
 	bool partial;	/* raw: what can move now is enough */
 	u64 deadline;	/* CLOCK_MONOTONIC ns, 0: none */
 	bool slept;	/* for data or room */
+	int stop;	/* a signal or the deadline ended a sleep */
 
 	u64 moved;	/* out: bytes */
 	u64 remains;	/* out: see struct ipcshim_pipe_io */
@@ -141,10 +172,13 @@ int ipcshim_pipe_write(struct ipcshim_pipe *pipe, struct iov_iter *from,
 int ipcshim_pipe_read(struct ipcshim_pipe *pipe, struct iov_iter *to,
 		      struct ipcshim_transfer *transfer);
 
+/* Bytes that can be read: none of what was there when reading was stopped. */
 static inline u32 ipcshim_pipe_used(const struct ipcshim_pipe *pipe)
 {
 	u64 tail = ipcshim_ring_tail(&pipe->ring);
 
+	if (tail & IPCSHIM_POS_CLOSED)
+		return 0;
 	/* In this order: a later head is never behind the tail. */
 	return ipcshim_pos_bytes(tail, ipcshim_ring_head(&pipe->ring));
 }

@@ -15,8 +15,7 @@
 /* By way of /proc/PID/fd, as with any pipe: one more file of the same end. */
 static int end_open(struct inode *inode, struct file *file)
 {
-	struct ipcshim_end *end = container_of(inode->i_private,
-					       struct ipcshim_end, object);
+	struct ipcshim_end *end = ipcshim_object_end(inode->i_private);
 	fmode_t mode = end->side == IPCSHIM_SENDER ? FMODE_WRITE : FMODE_READ;
 	struct ipcshim_end_file *end_file;
 	int err;
@@ -124,7 +123,7 @@ static __poll_t sender_poll(struct file *file, poll_table *wait)
 	smp_mb();
 	tail = ipcshim_ring_tail(&pipe->ring);
 	head = ipcshim_ring_head(&pipe->ring);
-	if ((tail | head) & IPCSHIM_POS_CLOSED)
+	if (head & IPCSHIM_POS_CLOSED)
 		return EPOLLOUT | EPOLLWRNORM | EPOLLERR;
 	/* What is free belongs to a write that waits for more. */
 	if (READ_ONCE(end->need))
@@ -170,8 +169,9 @@ static void end_show_fdinfo(struct seq_file *m, struct file *file)
 	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
 	u64 tail = ipcshim_ring_tail(&pipe->ring);
 	u64 head = ipcshim_ring_head(&pipe->ring);
-	bool open = !((tail | head) & IPCSHIM_POS_CLOSED);
 
+	if (tail & IPCSHIM_POS_CLOSED)
+		tail = head;	/* what is left was discarded */
 	seq_printf(m, "ipcshim-end:\t%s\n", end->object.ops->name(&end->object));
 	seq_printf(m, "ipcshim-mode:\t%s\n",
 		   pipe->ring.messages ? "message" : "raw");
@@ -181,7 +181,7 @@ static void end_show_fdinfo(struct seq_file *m, struct file *file)
 	if (pipe->ring.messages)
 		seq_printf(m, "ipcshim-messages:\t%u\n",
 			   ipcshim_pos_messages(tail, head));
-	seq_printf(m, "ipcshim-open:\t%d\n", open);
+	seq_printf(m, "ipcshim-open:\t%d\n", !(head & IPCSHIM_POS_CLOSED));
 	seq_printf(m, "ipcshim-locked:\t%d\n", ipcshim_turn_taken(&end->turn));
 	seq_printf(m, "ipcshim-waits:\t%d\n", !!READ_ONCE(end->need));
 	seq_printf(m, "ipcshim-creator:\t%d\n",

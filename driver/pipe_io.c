@@ -21,7 +21,10 @@
 
 static u32 pipe_free_bytes(const struct ipcshim_pipe *pipe)
 {
-	return pipe->ring.size - ipcshim_pipe_used(pipe);
+	u64 tail = ipcshim_ring_tail(&pipe->ring);
+	u64 head = ipcshim_ring_head(&pipe->ring);
+
+	return pipe->ring.size - ipcshim_pos_bytes(tail, head);
 }
 
 static bool pipe_stopped_reading(const struct ipcshim_pipe *pipe)
@@ -29,6 +32,7 @@ static bool pipe_stopped_reading(const struct ipcshim_pipe *pipe)
 	return ipcshim_ring_tail(&pipe->ring) & IPCSHIM_POS_CLOSED;
 }
 
+/* Stopped for reading means stopped for writing, see ring.h. */
 static bool pipe_stopped_writing(const struct ipcshim_pipe *pipe)
 {
 	return ipcshim_ring_head(&pipe->ring) & IPCSHIM_POS_CLOSED;
@@ -39,7 +43,7 @@ static bool end_can_go_on(struct ipcshim_end *end, u32 need)
 {
 	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
 
-	if (pipe_stopped_reading(pipe) || pipe_stopped_writing(pipe))
+	if (pipe_stopped_writing(pipe))
 		return true;
 	if (end->side == IPCSHIM_SENDER)
 		return pipe_free_bytes(pipe) >= need;
@@ -124,12 +128,19 @@ static int transfer_begin(struct ipcshim_end *end,
 	return err;
 }
 
-/* Wait for "need" bytes of room or data, or say how many are lacking. */
+/*
+ * Wait for "need" bytes of room or data, or say how many are lacking.  A signal
+ * or a deadline does not end a transfer here: what can move without a step's
+ * worth moves first, and then the next call ends it.
+ */
 static int transfer_wait(struct ipcshim_end *end, u32 need, u32 there,
 			 struct ipcshim_transfer *transfer)
 {
-	int err;
-
+	if (transfer->stop) {
+		transfer->cause = transfer->stop == -ETIMEDOUT ?
+				  IPCSHIM_CAUSE_DEADLINE : IPCSHIM_CAUSE_SIGNAL;
+		return transfer->stop;
+	}
 	if (!transfer->wait) {
 		transfer->cause = end->side == IPCSHIM_SENDER ?
 				  IPCSHIM_CAUSE_FULL : IPCSHIM_CAUSE_EMPTY;
@@ -137,11 +148,8 @@ static int transfer_wait(struct ipcshim_end *end, u32 need, u32 there,
 		return -EAGAIN;
 	}
 	transfer->slept = true;
-	err = end_wait(end, need, transfer->deadline);
-	if (err)
-		transfer->cause = err == -ETIMEDOUT ? IPCSHIM_CAUSE_DEADLINE :
-						      IPCSHIM_CAUSE_SIGNAL;
-	return err;
+	transfer->stop = end_wait(end, need, transfer->deadline);
+	return 0;
 }
 
 /* The room that must be there before (the rest of) a write goes on. */
@@ -155,7 +163,7 @@ static u32 write_need(const struct ipcshim_pipe *pipe, size_t size, size_t left,
 	/* All or nothing, and what POSIX calls atomic. */
 	if (!transfer->wait || size <= IPCSHIM_PIPE_BUF)
 		return size;
-	return pipe_step(pipe, left);
+	return transfer->stop ? 1 : pipe_step(pipe, left);
 }
 
 static int write_locked(struct ipcshim_pipe *pipe, struct iov_iter *from,
@@ -168,7 +176,7 @@ static int write_locked(struct ipcshim_pipe *pipe, struct iov_iter *from,
 
 	lockdep_assert_held(&sender->turn);
 	while (left) {
-		if (pipe_stopped_reading(pipe) || pipe_stopped_writing(pipe)) {
+		if (pipe_stopped_writing(pipe)) {
 			transfer->cause = IPCSHIM_CAUSE_CLOSED;
 			return -EPIPE;
 		}
@@ -235,7 +243,7 @@ static u32 read_need(const struct ipcshim_pipe *pipe, size_t size, size_t left,
 		return 1;
 	if (!transfer->wait)
 		return size;
-	return pipe_step(pipe, left);
+	return transfer->stop ? 1 : pipe_step(pipe, left);
 }
 
 /* How many bytes the next piece has; a message that is too long stays. */

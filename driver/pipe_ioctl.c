@@ -79,6 +79,9 @@ static int end_io(struct ipcshim_end *end, struct ipcshim_pipe_io __user *uarg)
 				pipe->ring.messages, &iter);
 	if (err)
 		return err;
+	/* Once something has moved it is too late to find no place to say so. */
+	if (put_user(0, &uarg->moved) || put_user(0, &uarg->pid))
+		return -EFAULT;
 
 	transfer.wait = arg.mode == IPCSHIM_IO_ALL;
 	transfer.partial = arg.mode == IPCSHIM_IO_SOME;
@@ -113,6 +116,8 @@ static int end_info(struct ipcshim_end *end,
 
 	tail = ipcshim_ring_tail(&pipe->ring);
 	head = ipcshim_ring_head(&pipe->ring);
+	if (tail & IPCSHIM_POS_CLOSED)
+		tail = head;	/* what is left was discarded */
 	used = ipcshim_pos_bytes(tail, head);
 	info = (struct ipcshim_pipe_info) {
 		.creator = pid_vnr(pipe->creator),
@@ -122,7 +127,7 @@ static int end_info(struct ipcshim_end *end,
 		.messages_waiting = ipcshim_pos_messages(tail, head),
 		.inode = end->ino,
 	};
-	if (!((tail | head) & IPCSHIM_POS_CLOSED))
+	if (!(head & IPCSHIM_POS_CLOSED))
 		info.flags |= IPCSHIM_INFO_OPEN;
 	if (pipe->ring.messages)
 		info.flags |= IPCSHIM_INFO_MESSAGE;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/cred.h>
 #include <linux/file.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -94,7 +96,8 @@ static struct ipcshim_token *token_alloc(struct ipcshim_process *process,
 	}
 	token->event->command = command;
 	token->event->token = token->id;
-	ipcshim_event_set_sender(token->event);
+	ipcshim_event_set_sender(token->event, task_tgid(current),
+				 current_euid());
 	return token;
 
 err_user:

@@ -84,8 +84,8 @@ TRACE_EVENT(ipcshim_claim,
 TRACE_EVENT(ipcshim_close,
 	    TP_PROTO(const struct ipcshim_pipe *pipe,
 		     const struct ipcshim_end *end,
-		     const struct ipcshim_ending *ending, u64 from, u64 to),
-	    TP_ARGS(pipe, end, ending, from, to),
+		     const struct ipcshim_closing *closing),
+	    TP_ARGS(pipe, end, closing),
 	    TP_STRUCT__entry(__field(u64, sender)
 			     __field(u64, receiver)
 			     __field(u32, bytes)
@@ -95,11 +95,14 @@ TRACE_EVENT(ipcshim_close,
 			     __field(u16, how)),
 	    TP_fast_assign(__entry->sender = pipe->ends[IPCSHIM_SENDER].ino;
 			   __entry->receiver = pipe->ends[IPCSHIM_RECEIVER].ino;
-			   __entry->bytes = ipcshim_pos_bytes(from, to);
-			   __entry->messages = ipcshim_pos_messages(from, to);
-			   __entry->status = ending->status;
+			   __entry->bytes = ipcshim_pos_bytes(closing->tail,
+							      closing->head);
+			   __entry->messages =
+				ipcshim_pos_messages(closing->tail,
+						     closing->head);
+			   __entry->status = closing->ending.status;
 			   __entry->end = end ? ipcshim_end_code(end) : 0;
-			   __entry->how = ending->how;),
+			   __entry->how = closing->ending.how;),
 	    TP_printk("sender=%llu receiver=%llu end=%u how=%u status=%d bytes_unread=%u messages_unread=%u",
 		      __entry->sender, __entry->receiver, __entry->end,
 		      __entry->how, __entry->status, __entry->bytes,
