@@ -236,7 +236,7 @@ int ipcshim_pipe_open(struct ipcshim_port *port,
 			return PTR_ERR(token);
 	}
 	pipe = ipcshim_pipe_create((arg.capacity ?: 1) * IPCSHIM_CAPACITY_UNIT,
-			   arg.mode == IPCSHIM_PIPE_MESSAGE, inodes);
+				   arg.mode == IPCSHIM_PIPE_MESSAGE, inodes);
 	if (IS_ERR(pipe)) {
 		err = PTR_ERR(pipe);
 		goto out_token;
