@@ -52,15 +52,18 @@ struct ipcshim_ending_hint {
 void ipcshim_ending_leave(struct ipcshim_ending_hint *hint);
 struct ipcshim_ending ipcshim_ending_take(struct ipcshim_ending_hint *hint);
 
-/* Copy an argument in: the flags and reserved fields are the caller's to check. */
-static inline int ipcshim_copy_in(void *arg, const void __user *uarg,
-				  size_t size)
+/*
+ * Copy an argument in: the flags and reserved fields are the caller's to check.
+ * Always inline, so that the size is a constant to the usercopy check.
+ */
+static __always_inline int ipcshim_copy_in(void *arg, const void __user *uarg,
+					   size_t size)
 {
 	return copy_from_user(arg, uarg, size) ? -EFAULT : 0;
 }
 
-static inline int ipcshim_copy_out(void __user *uarg, const void *arg,
-				   size_t size)
+static __always_inline int ipcshim_copy_out(void __user *uarg, const void *arg,
+					    size_t size)
 {
 	return copy_to_user(uarg, arg, size) ? -EFAULT : 0;
 }

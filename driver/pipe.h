@@ -151,19 +151,21 @@ ipcshim_end_fops(const struct ipcshim_end *end)
 					     &ipcshim_receiver_fops;
 }
 
-/* How bytes are to move, and how it went. */
+/*
+ * How bytes are to move, and how it went.  Small, as it is made for every read
+ * and write.
+ */
 struct ipcshim_transfer {
+	u64 deadline;	/* CLOCK_MONOTONIC ns, 0: none */
 	bool wait;	/* may sleep */
 	bool partial;	/* raw: what can move now is enough */
-	u64 deadline;	/* CLOCK_MONOTONIC ns, 0: none */
-	bool slept;	/* for data or room */
-	int stop;	/* a signal or the deadline ended a sleep */
 
-	u64 moved;	/* out: bytes */
-	u64 remains;	/* out: see struct ipcshim_pipe_io */
-	u64 lacks;
-	u32 cause;
-	u32 pid;
+	bool slept;	/* out: for data or room */
+	u8 cause;	/* out: IPCSHIM_CAUSE_* */
+	int stop;	/* a signal or the deadline ended a sleep */
+	u32 moved;	/* out: bytes, at most MAX_RW_COUNT */
+	u32 lacks;	/* out: bytes missing, for FULL and EMPTY */
+	u32 pid;	/* out: who has the turn, for LOCKED */
 };
 
 /* 0 or an error; what moved before an error is in the transfer. */

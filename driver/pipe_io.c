@@ -76,24 +76,34 @@ static int end_wait(struct ipcshim_end *end, u32 need, u64 deadline)
 	return err;
 }
 
-/* An index moved: tell those on this end whom it helps. */
-static void end_notify(struct ipcshim_end *end)
+/* Tell those on this end whom a moved index helps. */
+static noinline void end_wake_those(struct ipcshim_end *end, u32 need)
 {
 	bool sender = end->side == IPCSHIM_SENDER;
-	u32 need;
 
-	/* [S2], pairs with [S1] in end_wait() and with end_poll(). */
-	smp_mb();
-	need = READ_ONCE(end->need);
 	if (need && end_can_go_on(end, need))
 		wake_up_interruptible_sync(&end->turn_wait);
-	/* After [S2] as well. */
+	/* After [S2], which pairs with the barrier after poll_wait(). */
 	if (waitqueue_active(&end->poll_wait))
 		wake_up_interruptible_sync_poll(&end->poll_wait, sender ?
 						EPOLLOUT | EPOLLWRNORM :
 						EPOLLIN | EPOLLRDNORM);
 	if (READ_ONCE(end->fasync))
 		kill_fasync(&end->fasync, SIGIO, sender ? POLL_OUT : POLL_IN);
+}
+
+/* An index moved.  Mostly nobody waits for that. */
+static inline void end_notify(struct ipcshim_end *end)
+{
+	u32 need;
+
+	/* [S2], pairs with [S1] in end_wait() and with poll. */
+	smp_mb();
+	need = READ_ONCE(end->need);
+	/* After [S2] as well. */
+	if (need || waitqueue_active(&end->poll_wait) ||
+	    READ_ONCE(end->fasync))
+		end_wake_those(end, need);
 }
 
 /*
@@ -106,24 +116,22 @@ static u32 pipe_step(const struct ipcshim_pipe *pipe, size_t left)
 	return min_t(size_t, left, pipe->ring.size / 4);
 }
 
-/* Take the turn; if it can't be had the transfer says why. */
-static int transfer_begin(struct ipcshim_end *end,
-			  struct ipcshim_transfer *transfer)
+/* Why a signal or a deadline ended it. */
+static u8 transfer_stopped(int err)
 {
-	int err;
+	return err == -ETIMEDOUT ? IPCSHIM_CAUSE_DEADLINE :
+				   IPCSHIM_CAUSE_SIGNAL;
+}
 
-	err = ipcshim_turn_take(&end->turn, transfer->wait, transfer->deadline);
-	switch (err) {
-	case -EAGAIN:
+/* The turn can't be had: the transfer says why. */
+static noinline int transfer_refused(struct ipcshim_end *end, int err,
+				     struct ipcshim_transfer *transfer)
+{
+	if (err == -EAGAIN) {
 		transfer->cause = IPCSHIM_CAUSE_LOCKED;
 		transfer->pid = ipcshim_turn_holder(&end->turn);
-		break;
-	case -ERESTARTSYS:
-		transfer->cause = IPCSHIM_CAUSE_SIGNAL;
-		break;
-	case -ETIMEDOUT:
-		transfer->cause = IPCSHIM_CAUSE_DEADLINE;
-		break;
+	} else {
+		transfer->cause = transfer_stopped(err);
 	}
 	return err;
 }
@@ -137,8 +145,7 @@ static int transfer_wait(struct ipcshim_end *end, u32 need, u32 there,
 			 struct ipcshim_transfer *transfer)
 {
 	if (transfer->stop) {
-		transfer->cause = transfer->stop == -ETIMEDOUT ?
-				  IPCSHIM_CAUSE_DEADLINE : IPCSHIM_CAUSE_SIGNAL;
+		transfer->cause = transfer_stopped(transfer->stop);
 		return transfer->stop;
 	}
 	if (!transfer->wait) {
@@ -171,7 +178,7 @@ static int write_locked(struct ipcshim_pipe *pipe, struct iov_iter *from,
 {
 	struct ipcshim_end *sender = &pipe->ends[IPCSHIM_SENDER];
 	size_t size = iov_iter_count(from), left = size;
-	u32 need, room;
+	u32 need, room, piece;
 	int err;
 
 	lockdep_assert_held(&sender->turn);
@@ -191,16 +198,16 @@ static int write_locked(struct ipcshim_pipe *pipe, struct iov_iter *from,
 				return err;
 			continue;
 		}
+		piece = min_t(size_t, left, room);
 		err = ipcshim_ring_prepare(&pipe->ring);
 		if (!err)
-			err = ipcshim_ring_put(&pipe->ring, from,
-					       min_t(size_t, left, room));
+			err = ipcshim_ring_put(&pipe->ring, from, piece);
 		if (err == -EPIPE)
 			transfer->cause = IPCSHIM_CAUSE_CLOSED;
 		if (err)
 			return err;
-		transfer->moved += min_t(size_t, left, room);
-		left = size - transfer->moved;
+		transfer->moved += piece;
+		left -= piece;
 		end_notify(&pipe->ends[IPCSHIM_RECEIVER]);
 	}
 	return 0;
@@ -223,9 +230,10 @@ int ipcshim_pipe_write(struct ipcshim_pipe *pipe, struct iov_iter *from,
 	    size > pipe->ring.size)
 		return -EINVAL;
 
-	err = transfer_begin(sender, transfer);
-	if (err)
-		return err;
+	err = ipcshim_turn_take(&sender->turn, transfer->wait,
+				transfer->deadline);
+	if (unlikely(err))
+		return transfer_refused(sender, err, transfer);
 	err = write_locked(pipe, from, transfer);
 	ipcshim_turn_release(&sender->turn);
 	/* A write that waits hides the room from poll: it shows now. */
@@ -299,7 +307,7 @@ static int read_locked(struct ipcshim_pipe *pipe, struct iov_iter *to,
 		if (err)
 			return err;
 		transfer->moved += piece;
-		left = size - transfer->moved;
+		left -= piece;
 		end_notify(&pipe->ends[IPCSHIM_SENDER]);
 		if (pipe->ring.messages || transfer->partial)
 			break;
@@ -320,9 +328,10 @@ int ipcshim_pipe_read(struct ipcshim_pipe *pipe, struct iov_iter *to,
 	    size > pipe->ring.size)
 		return -EINVAL;
 
-	err = transfer_begin(receiver, transfer);
-	if (err)
-		return err;
+	err = ipcshim_turn_take(&receiver->turn, transfer->wait,
+				transfer->deadline);
+	if (unlikely(err))
+		return transfer_refused(receiver, err, transfer);
 	err = read_locked(pipe, to, transfer);
 	ipcshim_turn_release(&receiver->turn);
 	return err;

@@ -46,15 +46,10 @@ static int io_move(struct ipcshim_end *end, struct iov_iter *iter,
 	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
 	int err;
 
-	if (end->side == IPCSHIM_SENDER) {
+	if (end->side == IPCSHIM_SENDER)
 		err = ipcshim_pipe_write(pipe, iter, transfer);
-		transfer->remains = pipe->ring.size - ipcshim_pipe_used(pipe);
-	} else {
+	else
 		err = ipcshim_pipe_read(pipe, iter, transfer);
-		transfer->remains = pipe->ring.messages ?
-				    ipcshim_ring_peek(&pipe->ring) :
-				    ipcshim_pipe_used(pipe);
-	}
 	/* Something moved: a signal or a fault only cuts it short. */
 	if (err == -EFAULT)
 		transfer->cause = IPCSHIM_CAUSE_FAULT;
@@ -63,13 +58,53 @@ static int io_move(struct ipcshim_end *end, struct iov_iter *iter,
 	return err;
 }
 
-static int end_io(struct ipcshim_end *end, struct ipcshim_pipe_io __user *uarg)
+static u32 io_remains(struct ipcshim_end *end)
 {
 	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
+
+	if (end->side == IPCSHIM_SENDER)
+		return pipe->ring.size - ipcshim_pipe_used(pipe);
+	return pipe->ring.messages ? ipcshim_ring_peek(&pipe->ring) :
+				     ipcshim_pipe_used(pipe);
+}
+
+/* The part of struct ipcshim_pipe_io that is written back. */
+struct io_answer {
+	u64 moved;
+	u64 remains;
+	u64 lacks;
+	u32 cause;
+	u32 pid;
+};
+
+/*
+ * Is there a place for the answer?  Once something has moved it is too late to
+ * find that there is none.
+ */
+static int io_probe_answer(struct ipcshim_pipe_io __user *uarg)
+{
+	unsigned long first = (unsigned long)&uarg->moved;
+	unsigned long last = (unsigned long)&uarg->pid;
+
+	if (put_user(0, &uarg->moved))
+		return -EFAULT;
+	if (unlikely((first ^ last) & PAGE_MASK) && put_user(0, &uarg->pid))
+		return -EFAULT;
+	return 0;
+}
+
+static int end_io(struct ipcshim_end *end, struct ipcshim_pipe_io __user *uarg)
+{
+	/* Overwritten whole at once: zeroing it first costs as much again. */
+	struct ipcshim_pipe_io arg __attribute__((__uninitialized__));
+	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
 	struct ipcshim_transfer transfer = {};
-	struct ipcshim_pipe_io arg;
+	struct io_answer answer;
 	struct iov_iter iter;
 	int err;
+
+	BUILD_BUG_ON(offsetof(struct ipcshim_pipe_io, pid) + sizeof(arg.pid) -
+		     offsetof(struct ipcshim_pipe_io, moved) != sizeof(answer));
 
 	err = ipcshim_copy_in(&arg, uarg, sizeof(arg));
 	if (!err)
@@ -77,11 +112,10 @@ static int end_io(struct ipcshim_end *end, struct ipcshim_pipe_io __user *uarg)
 	if (!err)
 		err = io_import(&arg, end->side == IPCSHIM_SENDER,
 				pipe->ring.messages, &iter);
+	if (!err)
+		err = io_probe_answer(uarg);
 	if (err)
 		return err;
-	/* Once something has moved it is too late to find no place to say so. */
-	if (put_user(0, &uarg->moved) || put_user(0, &uarg->pid))
-		return -EFAULT;
 
 	transfer.wait = arg.mode == IPCSHIM_IO_ALL;
 	transfer.partial = arg.mode == IPCSHIM_IO_SOME;
@@ -89,12 +123,14 @@ static int end_io(struct ipcshim_end *end, struct ipcshim_pipe_io __user *uarg)
 	err = io_move(end, &iter, &transfer);
 
 	/* A restart finds all that it reads as it was. */
-	arg.moved = transfer.moved;
-	arg.remains = transfer.remains;
-	arg.lacks = transfer.lacks;
-	arg.cause = transfer.cause;
-	arg.pid = transfer.pid;
-	return ipcshim_copy_out(uarg, &arg, sizeof(arg)) ?: err;
+	answer = (struct io_answer) {
+		.moved = transfer.moved,
+		.remains = io_remains(end),
+		.lacks = transfer.lacks,
+		.cause = transfer.cause,
+		.pid = transfer.pid,
+	};
+	return ipcshim_copy_out(&uarg->moved, &answer, sizeof(answer)) ?: err;
 }
 
 static int end_info(struct ipcshim_end *end,

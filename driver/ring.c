@@ -75,7 +75,7 @@ static int ring_prepare_lengths(struct ipcshim_ring *ring)
 	return 0;
 }
 
-int ipcshim_ring_prepare(struct ipcshim_ring *ring)
+int ipcshim_ring_allocate(struct ipcshim_ring *ring)
 {
 	if (unlikely(!ring->data)) {
 		/* Never read before it is written: need not be zeroed. */
@@ -87,40 +87,38 @@ int ipcshim_ring_prepare(struct ipcshim_ring *ring)
 	return ring->messages ? ring_prepare_lengths(ring) : 0;
 }
 
-/*
- * The bounds of "data" are known here, so the copies go round the usercopy
- * check, which would look the address up in the tree of vmalloc areas.
- */
-static size_t copy_in(void *data, size_t size, struct iov_iter *from)
+/* A long copy lets others run in between. */
+static size_t copy_long(void *data, size_t size, struct iov_iter *iter,
+			bool in)
 {
 	size_t done = 0, part, copied;
 
 	do {
 		part = min_t(size_t, size - done, COPY_BYTES);
-		copied = _copy_from_iter(data + done, part, from);
+		copied = in ? _copy_from_iter(data + done, part, iter) :
+			      _copy_to_iter(data + done, part, iter);
 		done += copied;
 		if (copied != part)
 			break;
-		if (part == COPY_BYTES)
-			cond_resched();
+		cond_resched();
 	} while (done < size);
 	return done;
 }
 
-static size_t copy_out(const void *data, size_t size, struct iov_iter *to)
+/*
+ * The bounds of "data" are known here, so the copies go round the usercopy
+ * check, which would look the address up in the tree of vmalloc areas.
+ */
+static inline size_t copy_in(void *data, size_t size, struct iov_iter *from)
 {
-	size_t done = 0, part, copied;
+	return size <= COPY_BYTES ? _copy_from_iter(data, size, from) :
+				    copy_long(data, size, from, true);
+}
 
-	do {
-		part = min_t(size_t, size - done, COPY_BYTES);
-		copied = _copy_to_iter(data + done, part, to);
-		done += copied;
-		if (copied != part)
-			break;
-		if (part == COPY_BYTES)
-			cond_resched();
-	} while (done < size);
-	return done;
+static inline size_t copy_out(void *data, size_t size, struct iov_iter *to)
+{
+	return size <= COPY_BYTES ? _copy_to_iter(data, size, to) :
+				    copy_long(data, size, to, false);
 }
 
 static u32 ring_advance(const struct ipcshim_ring *ring, u32 offset, u32 size)

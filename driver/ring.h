@@ -99,10 +99,14 @@ static inline u64 ipcshim_ring_tail(const struct ipcshim_ring *ring)
 void ipcshim_ring_init(struct ipcshim_ring *ring, u32 size, bool messages);
 void ipcshim_ring_destroy(struct ipcshim_ring *ring);
 
-/*
- * Write turn.  Make sure that the memory is there: -ENOMEM.
- */
-int ipcshim_ring_prepare(struct ipcshim_ring *ring);
+int ipcshim_ring_allocate(struct ipcshim_ring *ring);
+
+/* Write turn.  Make sure that the memory is there: -ENOMEM. */
+static inline int ipcshim_ring_prepare(struct ipcshim_ring *ring)
+{
+	return ring->data && !ring->messages ? 0 : ipcshim_ring_allocate(ring);
+}
+
 /*
  * Write turn.  Put "size" bytes (there is room), one message where there are
  * messages.  -EFAULT: nothing moved, the iterator stands where it stood.

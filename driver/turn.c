@@ -35,12 +35,6 @@ bool ipcshim_schedule_until(u64 deadline)
 					HRTIMER_MODE_ABS);
 }
 
-static bool turn_try(struct ipcshim_turn *turn)
-{
-	/* Pairs with the release in ipcshim_turn_release(). */
-	return !cmpxchg_acquire(&turn->holder, NULL, task_tgid(current));
-}
-
 static struct turn_waiter *turn_first(struct ipcshim_turn *turn)
 {
 	lockdep_assert_held(&turn->lock);
@@ -49,7 +43,7 @@ static struct turn_waiter *turn_first(struct ipcshim_turn *turn)
 }
 
 /* Give the turn to the first waiter, still held.  False: nobody waits. */
-static bool turn_hand_over(struct ipcshim_turn *turn)
+bool ipcshim_turn_hand_over(struct ipcshim_turn *turn)
 {
 	struct turn_waiter *waiter;
 
@@ -66,8 +60,8 @@ static bool turn_hand_over(struct ipcshim_turn *turn)
 	return waiter;
 }
 
-/* Wait in line.  turn->lock is held. */
-static int turn_wait(struct ipcshim_turn *turn, u64 deadline)
+/* Wait in line. */
+static int turn_wait_locked(struct ipcshim_turn *turn, u64 deadline)
 {
 	struct turn_waiter waiter = { .task = current };
 	bool woken = false;
@@ -81,7 +75,7 @@ static int turn_wait(struct ipcshim_turn *turn, u64 deadline)
 		if (waiter.granted)
 			break;
 		if (turn_first(turn) == &waiter) {
-			if (turn_try(turn))
+			if (ipcshim_turn_try(turn))
 				break;
 			if (woken)
 				WRITE_ONCE(turn->handover, true);
@@ -106,41 +100,20 @@ static int turn_wait(struct ipcshim_turn *turn, u64 deadline)
 	return 0;
 }
 
-int ipcshim_turn_take(struct ipcshim_turn *turn, bool wait, u64 deadline)
+int ipcshim_turn_wait(struct ipcshim_turn *turn, u64 deadline)
 {
 	int err;
 
-	mutex_acquire(&turn->dep_map, 0, !wait, _RET_IP_);
-	if (turn_try(turn))
-		return 0;
-	if (wait) {
-		spin_lock(&turn->lock);
-		err = turn_wait(turn, deadline);
-		spin_unlock(&turn->lock);
-	} else {
-		err = -EAGAIN;
-	}
-	if (err)
-		mutex_release(&turn->dep_map, _RET_IP_);
+	spin_lock(&turn->lock);
+	err = turn_wait_locked(turn, deadline);
+	spin_unlock(&turn->lock);
 	return err;
 }
 
-void ipcshim_turn_release(struct ipcshim_turn *turn)
+void ipcshim_turn_wake(struct ipcshim_turn *turn)
 {
 	struct turn_waiter *waiter;
 
-	mutex_release(&turn->dep_map, _RET_IP_);
-	if (READ_ONCE(turn->handover) && turn_hand_over(turn))
-		return;
-	/* Pairs with the acquire in turn_try(). */
-	smp_store_release(&turn->holder, NULL);
-	/*
-	 * Between the release and the look at the list; pairs with the barrier
-	 * in turn_wait(): either we see the waiter, or it finds the turn free.
-	 */
-	smp_mb();
-	if (list_empty(&turn->waiters))
-		return;
 	spin_lock(&turn->lock);
 	waiter = turn_first(turn);
 	if (waiter)

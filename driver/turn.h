@@ -16,6 +16,7 @@
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/pid.h>
+#include <linux/sched/signal.h>
 #include <linux/spinlock.h>
 
 struct ipcshim_turn {
@@ -38,12 +39,50 @@ do {									\
 	ipcshim_turn_init_key((turn), #turn, &__key);			\
 } while (0)
 
+/* The slow halves of what follows. */
+int ipcshim_turn_wait(struct ipcshim_turn *turn, u64 deadline);
+bool ipcshim_turn_hand_over(struct ipcshim_turn *turn);
+void ipcshim_turn_wake(struct ipcshim_turn *turn);
+
+static inline bool ipcshim_turn_try(struct ipcshim_turn *turn)
+{
+	/* Pairs with the release in ipcshim_turn_release(). */
+	return !cmpxchg_acquire(&turn->holder, NULL, task_tgid(current));
+}
+
 /*
  * Take the turn.  0; -EAGAIN: taken, and "wait" is false; -ERESTARTSYS: a signal
  * came; -ETIMEDOUT: the deadline (CLOCK_MONOTONIC ns, 0: none) passed.
  */
-int ipcshim_turn_take(struct ipcshim_turn *turn, bool wait, u64 deadline);
-void ipcshim_turn_release(struct ipcshim_turn *turn);
+static inline int ipcshim_turn_take(struct ipcshim_turn *turn, bool wait,
+				    u64 deadline)
+{
+	int err = 0;
+
+	mutex_acquire(&turn->dep_map, 0, !wait, _RET_IP_);
+	if (!ipcshim_turn_try(turn))
+		err = wait ? ipcshim_turn_wait(turn, deadline) : -EAGAIN;
+	if (err)
+		mutex_release(&turn->dep_map, _RET_IP_);
+	return err;
+}
+
+static inline void ipcshim_turn_release(struct ipcshim_turn *turn)
+{
+	mutex_release(&turn->dep_map, _RET_IP_);
+	if (READ_ONCE(turn->handover) && ipcshim_turn_hand_over(turn))
+		return;
+	/* Pairs with the acquire in ipcshim_turn_try(). */
+	smp_store_release(&turn->holder, NULL);
+	/*
+	 * Between the release and the look at the list; pairs with the barrier
+	 * in ipcshim_turn_wait(): either we see the waiter, or it finds the turn
+	 * free.
+	 */
+	smp_mb();
+	if (!list_empty(&turn->waiters))
+		ipcshim_turn_wake(turn);
+}
 
 /* The holder's pid as the caller's namespace has it, 0: none or not visible. */
 u32 ipcshim_turn_holder(struct ipcshim_turn *turn);
