@@ -68,6 +68,14 @@ static bool file_nowait(const struct kiocb *iocb)
 	       iocb->ki_filp->f_flags & O_NONBLOCK;
 }
 
+/* What moved counts; an error only tells where nothing did. */
+static ssize_t transfer_result(const struct ipcshim_transfer *transfer, int err)
+{
+	if (transfer->moved)
+		return transfer->moved;
+	return err;
+}
+
 static ssize_t sender_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct ipcshim_end_file *end_file = iocb->ki_filp->private_data;
@@ -87,7 +95,7 @@ static ssize_t sender_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	if (!wait)
 		WRITE_ONCE(end_file->want, err == -EAGAIN ?
 			   min_t(size_t, size, U32_MAX) : 0);
-	return transfer.moved ?: err;
+	return transfer_result(&transfer, err);
 }
 
 static ssize_t receiver_read_iter(struct kiocb *iocb, struct iov_iter *to)
@@ -100,7 +108,7 @@ static ssize_t receiver_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	int err;
 
 	err = ipcshim_pipe_read(ipcshim_pipe_of(end_file->end), to, &transfer);
-	return transfer.moved ?: err;
+	return transfer_result(&transfer, err);
 }
 
 /* The room that poll waits for through this file. */
