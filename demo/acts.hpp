@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <filesystem>
+
+#include "stage.hpp"
+
+/// The acts of the demo. Each starts its own processes and leaves none behind;
+/// an exception says why it could not go on.
+
+namespace demo {
+
+/// A real file, from one process to another that knows only its pid.
+void play_file(stage& shown, const std::filesystem::path& file);
+/// The lines of a real text, as messages.
+void play_lines(stage& shown, const std::filesystem::path& text);
+/// A reader that is killed in mid-stream.
+void play_killed(stage& shown, const std::filesystem::path& file);
+/// Those who may not, or can't, be reached.
+void play_refusals(stage& shown);
+
+} // namespace demo
