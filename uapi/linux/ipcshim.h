@@ -99,6 +99,8 @@ struct ipcshim_recv_pipe {
 
 /*
  * PIPE_CLOSED: the other end of a pipe is closed, or CLOSE_PIPE closed both.
+ * What was not read by then can still be read if it was the sender that closed,
+ * and never will be if it was the receiver, or CLOSE_PIPE.
  * One event for each descriptor of an end that OPEN_PIPE or CLAIM gave to this
  * process, no event for those made by dup, fork, or SCM_RIGHTS.
  */
@@ -107,8 +109,8 @@ struct ipcshim_pipe_closed {
 	__u16 end;		/* IPCSHIM_END_*: which end was mine */
 	__s32 status;		/* exit code or signal number, see HOW */
 	__u64 inode;		/* st_ino of the end that was mine */
-	__u64 bytes_unread;	/* bytes written and never read when it closed */
-	__u64 messages_unread;	/* messages never read; 0 for a raw pipe */
+	__u64 bytes_unread;	/* bytes written, and not read when it closed */
+	__u64 messages_unread;	/* messages likewise; 0 for a raw pipe */
 };
 
 /* What read(2) on a port returns, whole and one after another. */
