@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#ifndef IPCSHIM_DETAIL_SYSCALLS_HPP
+#define IPCSHIM_DETAIL_SYSCALLS_HPP
+
+#include <poll.h>
+#include <signal.h> // NOLINT(modernize-deprecated-headers): sigaction, siginfo_t
+#include <sys/types.h>
+
+#include <cstddef>
+#include <ctime>
+#include <span>
+
+#include <ipcshim/detail/export.hpp>
+
+namespace ipcshim::detail {
+
+/// The seam between the library and the kernel: every system call of the
+/// library goes through here, so that tests need no device.
+///
+/// Not part of the promised interface; a program that only uses ports and pipes
+/// never names it. Each call answers what the system call does, but a failure
+/// is the negative errno instead of -1. Implementations are thread-safe and
+/// outlive every object that they were given to.
+class IPCSHIM_API syscalls {
+public:
+    syscalls() = default;
+    syscalls(const syscalls&) = delete;
+    syscalls(syscalls&&) = delete;
+    syscalls& operator=(const syscalls&) = delete;
+    syscalls& operator=(syscalls&&) = delete;
+    virtual ~syscalls() = default;
+
+    virtual int open(const char* path, int flags) noexcept = 0;
+    virtual int close(int fd) noexcept = 0;
+    virtual int ioctl(int fd, unsigned long request, void* argument) noexcept = 0;
+    virtual ssize_t read(int fd, void* buffer, std::size_t size) noexcept = 0;
+    virtual ssize_t write(int fd, const void* buffer, std::size_t size) noexcept = 0;
+    /// ppoll without a signal mask; no timeout waits for ever.
+    virtual int poll(std::span<pollfd> entries, const timespec* timeout) noexcept = 0;
+    virtual int fcntl(int fd, int command, int argument) noexcept = 0;
+    virtual int eventfd() noexcept = 0;
+    virtual int signalfd(const sigset_t& signals) noexcept = 0;
+    virtual int signal_mask(int how, const sigset_t* change, sigset_t* previous) noexcept = 0;
+    virtual int sigtimedwait(const sigset_t& signals, siginfo_t& info,
+                             const timespec* timeout) noexcept = 0;
+    virtual int sigaction(int signo, const struct ::sigaction* action,
+                          struct ::sigaction* previous) noexcept = 0;
+    virtual pid_t gettid() noexcept = 0;
+};
+
+/// The real kernel. It has no state; the same object every time.
+[[nodiscard]] IPCSHIM_API syscalls& real_syscalls() noexcept;
+
+} // namespace ipcshim::detail
+
+#endif

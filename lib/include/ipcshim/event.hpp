@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#ifndef IPCSHIM_EVENT_HPP
+#define IPCSHIM_EVENT_HPP
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <iosfwd>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <variant>
+
+#include <ipcshim/types.hpp>
+
+/// \file
+/// Events: what the module tells a process. They are snapshots, plain values to
+/// copy and keep; they own nothing. What NightOS and Zeke call a signal is an
+/// event here, because a Linux signal is only one of the ways to be notified.
+
+namespace ipcshim {
+
+/// A set of event codes, as port::handle() takes it. Codes 0 to 127.
+/// \throws std::out_of_range for a code that no set can hold.
+class IPCSHIM_API event_set final {
+public:
+    constexpr event_set() noexcept = default;
+    event_set(std::initializer_list<event_code> codes);
+
+    event_set& add(event_code code);
+    event_set& remove(event_code code);
+    [[nodiscard]] bool contains(event_code code) const noexcept;
+    [[nodiscard]] bool empty() const noexcept { return words_[0] == 0 && words_[1] == 0; }
+    /// Bit n%64 of word n/64 stands for the code n.
+    [[nodiscard]] const std::array<std::uint64_t, 2>& words() const noexcept { return words_; }
+    /// Every code that this library knows.
+    [[nodiscard]] static event_set all();
+
+    friend bool operator==(const event_set&, const event_set&) = default;
+
+private:
+    std::array<std::uint64_t, 2> words_{};
+};
+
+/// Somebody handed this process an end of a pipe; port::claim() takes it.
+/// (NightOS: RECV_PIPE.)
+struct recv_pipe final {
+    pipe_end end{};             ///< the end that is to be claimed
+    pipe_mode mode{};           ///< raw or message
+    std::uint32_t capacity = 0; ///< bytes of payload
+    /// Bytes that the sender means to send, 0: unknown. Another process says
+    /// so: don't allocate by it.
+    std::uint64_t size_hint = 0;
+    std::uint64_t inode = 0; ///< st_ino of the end
+
+    friend bool operator==(const recv_pipe&, const recv_pipe&) = default;
+};
+
+/// The other end of a pipe is closed. (NightOS: PIPE_CLOSED; how and what was
+/// never read are ours.)
+struct pipe_closed final {
+    ipcshim::how how{};      ///< how it ended
+    pipe_end end{};          ///< which end was mine
+    std::int32_t status = 0; ///< exit code or signal number, see `how`
+    std::uint64_t inode = 0; ///< st_ino of the end that was mine
+    /// Bytes written and not read when it closed. A receiver can still read
+    /// them, unless close_pipe() discarded them.
+    std::uint64_t bytes_unread = 0;
+    std::uint64_t messages_unread = 0; ///< the same in messages; 0 for a raw pipe
+
+    friend bool operator==(const pipe_closed&, const pipe_closed&) = default;
+};
+
+/// One event, 64 bytes, exactly as the module wrote it.
+class IPCSHIM_API event final {
+public:
+    /// What the event says; std::monostate for a code that this library does
+    /// not know.
+    using data_type = std::variant<std::monostate, ipcshim::recv_pipe, ipcshim::pipe_closed>;
+
+    /// An empty event with code 0.
+    event() noexcept = default;
+    explicit event(const ::ipcshim_event& raw) noexcept : raw_(raw) {}
+
+    [[nodiscard]] event_code code() const noexcept { return event_code{raw_.code}; }
+    /// The command code: the sender's own word.
+    [[nodiscard]] std::uint16_t command() const noexcept { return raw_.command; }
+    /// For port::claim(); no_token where there is nothing to claim.
+    [[nodiscard]] ipcshim::token token() const noexcept { return ipcshim::token{raw_.token}; }
+    /// 1, 2, 3 ... for each port.
+    [[nodiscard]] std::uint64_t sequence() const noexcept { return raw_.sequence; }
+    /// Who caused it, in this process's pid namespace; 0: not visible here.
+    [[nodiscard]] pid_t pid() const noexcept;
+    /// The effective uid of who caused it, in this process's user namespace.
+    [[nodiscard]] uid_t uid() const noexcept { return raw_.uid; }
+
+    /// What it says, by code.
+    [[nodiscard]] data_type data() const noexcept;
+    /// What it says if it is a recv_pipe event, else nothing.
+    [[nodiscard]] std::optional<ipcshim::recv_pipe> as_recv_pipe() const noexcept;
+    /// What it says if it is a pipe_closed event, else nothing.
+    [[nodiscard]] std::optional<ipcshim::pipe_closed> as_pipe_closed() const noexcept;
+    /// The kernel's structure.
+    [[nodiscard]] const ::ipcshim_event& raw() const noexcept { return raw_; }
+
+private:
+    ::ipcshim_event raw_{};
+};
+
+// Events are read from the kernel straight into an array of these.
+static_assert(sizeof(event) == 64 && std::is_trivially_copyable_v<event> &&
+              std::is_standard_layout_v<event>);
+
+/// Prints one line without its end.
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, const event& value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, const recv_pipe& value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, const pipe_closed& value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, const event_set& value);
+
+} // namespace ipcshim
+
+#endif

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#ifndef IPCSHIM_IPCSHIM_HPP
+#define IPCSHIM_IPCSHIM_HPP
+
+/// \file
+/// The whole library. Each noun has a header of its own; they can be had one by
+/// one.
+
+#include <ipcshim/dispatcher.hpp>
+#include <ipcshim/driver_info.hpp>
+#include <ipcshim/error.hpp>
+#include <ipcshim/event.hpp>
+#include <ipcshim/io_result.hpp>
+#include <ipcshim/pipe.hpp>
+#include <ipcshim/pipe_info.hpp>
+#include <ipcshim/port.hpp>
+#include <ipcshim/signal.hpp>
+#include <ipcshim/types.hpp>
+
+#endif

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+#ifndef IPCSHIM_PORT_HPP
+#define IPCSHIM_PORT_HPP
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include <ipcshim/detail/export.hpp>
+#include <ipcshim/detail/handle.hpp>
+#include <ipcshim/driver_info.hpp>
+#include <ipcshim/error.hpp>
+#include <ipcshim/event.hpp>
+#include <ipcshim/pipe.hpp>
+#include <ipcshim/types.hpp>
+
+namespace ipcshim {
+
+/// How a port tells of an event, beside being readable. A plain value.
+class notify final {
+public:
+    /// Only poll, read, and O_ASYNC where the program asked fcntl(2) for it.
+    [[nodiscard]] static constexpr notify none() noexcept { return notify{}; }
+    /// A real-time signal to one thread; its siginfo carries the event's first
+    /// half, see signal_payload. (NightOS: signals carry 32 bytes.)
+    /// \param signo SIGRTMIN to SIGRTMAX
+    /// \param thread the thread's tid in this process; 0: the one that calls
+    ///        port::handle()
+    [[nodiscard]] static constexpr notify signal(int signo, pid_t thread = 0) noexcept {
+        notify way;
+        way.signo_ = signo;
+        way.thread_ = thread;
+        return way;
+    }
+
+    [[nodiscard]] constexpr bool by_signal() const noexcept { return signo_ != 0; }
+    [[nodiscard]] constexpr int signo() const noexcept { return signo_; }
+    [[nodiscard]] constexpr pid_t thread() const noexcept { return thread_; }
+
+private:
+    int signo_ = 0;
+    pid_t thread_ = 0;
+};
+
+/// What a new pipe is to be like.
+struct pipe_parameters final {
+    pipe_mode mode = pipe_mode::raw;
+    /// Bytes; rounded up to whole capacity_units, 0 stands for one of them.
+    std::size_t capacity = capacity_unit;
+    std::uint16_t command = 0;   ///< command code for the event, your own word
+    std::uint64_t size_hint = 0; ///< bytes that will be sent, 0: unknown
+    bool nonblocking = false;    ///< my descriptors are O_NONBLOCK
+};
+
+/// An end that I keep, and the token for the other one, which nobody was told
+/// of yet.
+template <typename End> struct unannounced final {
+    End end;
+    ipcshim::token token{};
+};
+
+/// What to do with each kind of event. An empty function: such an event goes
+/// to `other`; is that empty too, the event is read and forgotten.
+struct event_handlers final {
+    std::function<void(const event&, const recv_pipe&)> pipe;
+    std::function<void(const event&, const pipe_closed&)> closed;
+    std::function<void(const event&)> other;
+};
+
+/// A port: where a process gets events, and from where it opens pipes to other
+/// processes. Move-only; owns its descriptor. A port belongs to the process
+/// that opened it and is addressed by that process's pid, until it executes
+/// another program. (Ours; it stands for a NightOS process's signal table.)
+///
+/// The descriptor of a port is O_NONBLOCK: the calls here that wait do so with
+/// poll(2), so two threads may read one port.
+///
+/// Errors: see error.hpp. std::logic_error (twin: EBADF) when the port is
+/// closed, moved-from or released. EPERM, from calls marked "owner": another
+/// process opened the port, this one inherited it. EDQUOT: a limit of this uid,
+/// see query(). EMFILE, ENFILE, ENOMEM as anywhere.
+///
+/// Threads: all calls may run from any number of threads at once on one
+/// object, except moving, close() and release().
+class IPCSHIM_API port final {
+public:
+    /// A closed one.
+    port() noexcept = default;
+
+    /// Opens the device, and asks whether module and library fit.
+    /// Errors: ENOENT and ENXIO the module is not loaded, and EACCES, each with
+    /// the command to type; abi_error the module is too old, or the path is no
+    /// ipcshim device; EDQUOT too many ports of this uid.
+    [[nodiscard]] static port open(const char* path = default_device,
+                                   detail::syscalls& calls = detail::real_syscalls());
+    /// The twin; a closed port when it fails.
+    [[nodiscard]] static port open(std::error_code& error, const char* path = default_device,
+                                   detail::syscalls& calls = detail::real_syscalls()) noexcept;
+
+    /// Takes over a descriptor of a port that came by other ways, and makes it
+    /// O_NONBLOCK. On an error it stays the caller's. abi_error: it is no port.
+    port(adopt_fd_t tag, int fd, detail::syscalls& calls = detail::real_syscalls());
+
+    [[nodiscard]] bool is_open() const noexcept { return handle_.is_open(); }
+    explicit operator bool() const noexcept { return is_open(); }
+    /// The descriptor, readable (POLLIN) when an event waits, for any event
+    /// loop; it stays owned by this object.
+    [[nodiscard]] int fd() const;
+    /// Gives the descriptor away; the caller closes it. The port is closed here.
+    [[nodiscard]] int release();
+    /// Closes it: events that wait are gone, tokens never claimed die with the
+    /// last port, and what they stood for closes. Nothing happens if it is
+    /// closed already.
+    void close() noexcept { handle_.reset(); }
+
+    // --- what is told to this port --------------------------------------
+
+    /// From now on this port gets these events, all of the set or none. Again
+    /// for the same port: the new way to notify replaces the old one. Owner.
+    /// (NightOS: HANDLE_SIGNAL.)
+    /// Errors: EBUSY another port of this process handles one of the codes;
+    /// EINVAL an empty set, or not a real-time signal; ESRCH no such thread.
+    void handle(const event_set& events, notify way = notify::none()) const;
+    void handle(const event_set& events, notify way, std::error_code& error) const noexcept;
+
+    /// No longer; events that wait stay. Owner. (NightOS: UNHANDLE_SIGNAL.)
+    /// Errors: ENOENT one of the codes is not handled here.
+    void unhandle(const event_set& events) const;
+    void unhandle(const event_set& events, std::error_code& error) const noexcept;
+
+    /// Does a port of that process handle it? (NightOS: IS_SIGNAL_HANDLED.)
+    /// \param pid 0: this process
+    /// Errors: ESRCH no such process; EPERM not allowed to reach it.
+    [[nodiscard]] bool is_handled(event_code code, pid_t pid = 0) const;
+    [[nodiscard]] bool is_handled(event_code code, pid_t pid,
+                                  std::error_code& error) const noexcept;
+
+    /// Raise signals from now on, and at once for what waits. Until then events
+    /// queue and can be read, and no signal is raised. Only notify::signal()
+    /// needs it. Owner. (NightOS: READY.)
+    /// Errors: EALREADY it was ready.
+    void ready() const;
+    void ready(std::error_code& error) const noexcept;
+
+    /// Who may reach this port. Owner. (Ours.)
+    void set_access(access who) const;
+    void set_access(access who, std::error_code& error) const noexcept;
+
+    /// Versions, limits and what exists. (Ours.)
+    [[nodiscard]] driver_info query() const;
+    [[nodiscard]] driver_info query(std::error_code& error) const noexcept;
+
+    /// A sentence if module and library are of different versions, else empty.
+    [[nodiscard]] std::string abi_note() const { return query().abi_note(); }
+
+    // --- events ----------------------------------------------------------
+
+    /// Waits for the next event and takes it.
+    /// Errors: EINTR a signal came (handlers with SA_RESTART included, as
+    /// everywhere with poll(2)); no event was lost.
+    [[nodiscard]] event read_event() const;
+    /// The same until a point in time at most; nothing then.
+    [[nodiscard]] std::optional<event> read_event(deadline until) const;
+    /// The next event if one waits; never waits itself.
+    [[nodiscard]] std::optional<event> try_read_event() const;
+
+    /// Waits for at least one event and takes as many as wait and fit.
+    /// \return how many, 0 only for an empty span
+    [[nodiscard]] std::size_t read_events(std::span<event> events) const;
+    [[nodiscard]] std::size_t read_events(std::span<event> events,
+                                          std::error_code& error) const noexcept;
+    /// Takes as many as wait and fit; never waits.
+    [[nodiscard]] std::size_t try_read_events(std::span<event> events) const;
+    [[nodiscard]] std::size_t try_read_events(std::span<event> events,
+                                              std::error_code& error) const noexcept;
+
+    /// Waits until an event can be read. \return false: the deadline passed.
+    /// Errors: EINTR.
+    [[nodiscard]] bool wait(deadline until = no_deadline) const;
+    [[nodiscard]] bool wait(deadline until, std::error_code& error) const noexcept;
+
+    /// How many events wait.
+    [[nodiscard]] std::size_t events_waiting() const;
+
+    /// Takes every event that waits, and calls the handlers for each, on the
+    /// caller's thread. Never waits. An exception of a handler comes out here;
+    /// the events after that one still wait. See dispatcher for a loop.
+    /// \return how many events were handled
+    // NOLINTNEXTLINE(modernize-use-nodiscard)
+    std::size_t dispatch(const event_handlers& handlers) const;
+
+    // --- taking ----------------------------------------------------------
+
+    /// Turns a token into an end of a pipe. Owner; any port of the process that
+    /// the token was made for will do. (Ours: CLAIM.)
+    /// \param nonblocking the descriptor is O_NONBLOCK
+    /// Errors: ENOENT no such token for this process: it never was, was
+    /// claimed, or is another's.
+    [[nodiscard]] std::variant<sender, receiver> claim(ipcshim::token which,
+                                                       bool nonblocking = false) const;
+    /// The twin; a closed sender when it fails.
+    [[nodiscard]] std::variant<sender, receiver> claim(ipcshim::token which, bool nonblocking,
+                                                       std::error_code& error) const noexcept;
+
+    /// Claims what a recv_pipe event announces.
+    /// Errors: as claim(), and EINVAL the event announces no sender
+    /// (receiver); the token stays good then.
+    [[nodiscard]] sender claim_sender(const event& announced, bool nonblocking = false) const;
+    [[nodiscard]] sender claim_sender(const event& announced, bool nonblocking,
+                                      std::error_code& error) const noexcept;
+    [[nodiscard]] receiver claim_receiver(const event& announced, bool nonblocking = false) const;
+    [[nodiscard]] receiver claim_receiver(const event& announced, bool nonblocking,
+                                          std::error_code& error) const noexcept;
+
+    // --- opening ---------------------------------------------------------
+
+    /// A new pipe to another process: I write, that process gets the receiver
+    /// in a recv_pipe event. (NightOS: OPEN_PIPE.)
+    /// \param pid the process, greater than 0
+    /// Errors: ESRCH no such process; EPERM not allowed to reach it;
+    /// ECONNREFUSED no port of it handles recv_pipe; EAGAIN its queue is full;
+    /// EINVAL capacity above capacity_max. Nothing was created then.
+    [[nodiscard]] sender open_sender(pid_t pid, const pipe_parameters& parameters = {}) const;
+    /// The twin; a closed sender when it fails.
+    [[nodiscard]] sender open_sender(pid_t pid, const pipe_parameters& parameters,
+                                     std::error_code& error) const noexcept;
+
+    /// The other direction: I read, that process gets the sender.
+    [[nodiscard]] receiver open_receiver(pid_t pid, const pipe_parameters& parameters = {}) const;
+    [[nodiscard]] receiver open_receiver(pid_t pid, const pipe_parameters& parameters,
+                                         std::error_code& error) const noexcept;
+
+    /// The same two without an event: the caller tells the token in its own
+    /// way, the process takes it with claim(). ECONNREFUSED: it has no port.
+    /// (NightOS: notification mode SKIP.)
+    [[nodiscard]] unannounced<sender>
+    open_sender_unannounced(pid_t pid, const pipe_parameters& parameters = {}) const;
+    [[nodiscard]] unannounced<receiver>
+    open_receiver_unannounced(pid_t pid, const pipe_parameters& parameters = {}) const;
+
+    /// A new pipe whose two ends both stay here, as pipe(2).
+    [[nodiscard]] pipe_pair open_pipe(const pipe_parameters& parameters = {}) const;
+    [[nodiscard]] pipe_pair open_pipe(const pipe_parameters& parameters,
+                                      std::error_code& error) const noexcept;
+
+private:
+    explicit port(detail::handle&& owned) noexcept : handle_(std::move(owned)) {}
+    void require_open() const;
+
+    detail::handle handle_;
+};
+
+/// Prints the descriptor.
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, const port& value);
+
+} // namespace ipcshim
+
+#endif

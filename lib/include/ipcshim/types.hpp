@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#ifndef IPCSHIM_TYPES_HPP
+#define IPCSHIM_TYPES_HPP
+
+#include <linux/ipcshim.h>
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <iosfwd>
+#include <span>
+#include <string_view>
+
+#include <ipcshim/detail/export.hpp>
+
+/// \file
+/// The small words that the nouns share. Numbers come from <linux/ipcshim.h>
+/// and nowhere else. Everything here is a plain value: no ownership, no errors,
+/// safe from any thread.
+
+namespace ipcshim {
+
+/// What kind of event this is. Other values than the named ones can come from
+/// a module that is newer than the library. (Codes: NightOS.)
+enum class event_code : std::uint16_t {
+    /// Somebody handed this process an end of a pipe.
+    recv_pipe = IPCSHIM_EVENT_RECV_PIPE,
+    /// The other end of a pipe is closed.
+    pipe_closed = IPCSHIM_EVENT_PIPE_CLOSED,
+};
+
+/// How something ended (ours).
+enum class how : std::uint16_t {
+    /// A live process closed it.
+    closed = IPCSHIM_HOW_CLOSED,
+    /// Its holder exited without closing; the status is the exit code.
+    exited = IPCSHIM_HOW_EXITED,
+    /// Its holder was killed; the status is the signal's number.
+    killed = IPCSHIM_HOW_KILLED,
+    /// Its holder executed another program.
+    executed = IPCSHIM_HOW_EXECUTED,
+    /// Its sharer took it back.
+    revoked = IPCSHIM_HOW_REVOKED,
+    /// It was lent, and the time was over.
+    lease_ended = IPCSHIM_HOW_LEASE_ENDED,
+};
+
+/// Which end of a pipe (NightOS: SC and RC).
+enum class pipe_end : std::uint16_t {
+    sender = IPCSHIM_END_SENDER,
+    receiver = IPCSHIM_END_RECEIVER,
+};
+
+/// What a pipe carries (NightOS).
+enum class pipe_mode : std::uint16_t {
+    /// A stream of bytes without boundaries, as POSIX pipes.
+    raw = IPCSHIM_PIPE_RAW,
+    /// Whole messages of 1 to `message_max` bytes.
+    message = IPCSHIM_PIPE_MESSAGE,
+};
+
+/// How far a read or a write goes (NightOS).
+enum class io_mode : std::uint32_t {
+    /// Wait until everything moved (a message pipe: one whole message).
+    all = IPCSHIM_IO_ALL,
+    /// Everything now, or nothing and `std::errc::resource_unavailable_try_again`.
+    fail = IPCSHIM_IO_FAIL,
+    /// What can move now; raw pipes only.
+    some = IPCSHIM_IO_SOME,
+};
+
+/// Why a read or a write moved less than it was asked to (NightOS, deadlines
+/// are ours).
+enum class cause : std::uint32_t {
+    /// Everything moved.
+    none = IPCSHIM_CAUSE_NONE,
+    /// Somebody else is writing (reading); io_result::pid() tells who.
+    locked = IPCSHIM_CAUSE_LOCKED,
+    /// io_result::lacks() bytes of room are missing.
+    full = IPCSHIM_CAUSE_FULL,
+    /// io_result::lacks() bytes of data are missing.
+    empty = IPCSHIM_CAUSE_EMPTY,
+    /// The pipe is closed.
+    closed = IPCSHIM_CAUSE_CLOSED,
+    /// A signal came in between.
+    signal = IPCSHIM_CAUSE_SIGNAL,
+    /// The deadline passed.
+    deadline = IPCSHIM_CAUSE_DEADLINE,
+    /// The message is too long, or the buffer too small for it.
+    too_long = IPCSHIM_CAUSE_TOO_LONG,
+};
+
+/// Who may reach a port (ours). CAP_IPC_OWNER passes always.
+enum class access : std::uint32_t {
+    /// Processes of the same effective uid. The default.
+    same_user = IPCSHIM_ACCESS_UID,
+    /// Of those, only the ones that run the same executable file
+    /// (NightOS: the same application).
+    same_executable = IPCSHIM_ACCESS_EXECUTABLE,
+    /// Everybody.
+    anybody = IPCSHIM_ACCESS_ANYBODY,
+};
+
+/// The right to claim one object, for the one process that it was made for.
+/// Never used twice. 0: nothing to claim.
+enum class token : std::uint64_t {};
+
+/// No token.
+inline constexpr token no_token{0};
+
+/// Deadlines are points of the steady clock (CLOCK_MONOTONIC), never durations,
+/// so that a call that is restarted after a signal keeps its deadline:
+/// `ipcshim::deadline::clock::now() + 2s`.
+using deadline = std::chrono::steady_clock::time_point;
+
+/// Wait for ever.
+inline constexpr deadline no_deadline = deadline::max();
+
+/// The longest message, in bytes.
+inline constexpr std::size_t message_max = IPCSHIM_MESSAGE_MAX;
+/// Pipes are made in steps of so many bytes.
+inline constexpr std::size_t capacity_unit = IPCSHIM_CAPACITY_UNIT;
+/// The largest pipe, in bytes.
+inline constexpr std::size_t capacity_max = std::size_t{IPCSHIM_CAPACITY_MAX} * capacity_unit;
+/// Where the module is found.
+inline constexpr const char* default_device = IPCSHIM_DEVICE;
+
+/// Says that a descriptor changes hands: the object that takes it closes it.
+struct adopt_fd_t {
+    explicit adopt_fd_t() = default;
+};
+inline constexpr adopt_fd_t adopt_fd{};
+
+/// The bytes of a text, for the calls that take bytes. Borrows: the text must
+/// live as long as the result is used.
+[[nodiscard]] inline std::span<const std::byte> bytes_of(std::string_view text) noexcept {
+    return std::as_bytes(std::span<const char>(text.data(), text.size()));
+}
+
+/// The name of a value as it is written here; "unknown" for a value that this
+/// library does not know.
+[[nodiscard]] IPCSHIM_API std::string_view to_string(event_code value) noexcept;
+[[nodiscard]] IPCSHIM_API std::string_view to_string(how value) noexcept;
+[[nodiscard]] IPCSHIM_API std::string_view to_string(pipe_end value) noexcept;
+[[nodiscard]] IPCSHIM_API std::string_view to_string(pipe_mode value) noexcept;
+[[nodiscard]] IPCSHIM_API std::string_view to_string(io_mode value) noexcept;
+[[nodiscard]] IPCSHIM_API std::string_view to_string(cause value) noexcept;
+[[nodiscard]] IPCSHIM_API std::string_view to_string(access value) noexcept;
+
+/// Prints the name, and the number as well where there is no name for it.
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, event_code value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, how value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, pipe_end value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, pipe_mode value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, io_mode value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, cause value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, access value);
+/// Prints a token as a decimal number.
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, token value);
+
+} // namespace ipcshim
+
+#endif

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#include <ipcshim/driver_info.hpp>
+
+#include <ostream>
+
+namespace ipcshim {
+
+std::uint64_t driver_info::capacity_max() const noexcept {
+    return std::uint64_t{raw_.capacity_max} * capacity_unit;
+}
+
+driver_limits driver_info::limits() const noexcept {
+    return {.ports = raw_.limit_ports,
+            .objects = raw_.limit_objects,
+            .bytes = raw_.limit_bytes,
+            .events = raw_.limit_events};
+}
+
+driver_usage driver_info::used() const noexcept {
+    return {.ports = raw_.used_ports, .objects = raw_.used_objects, .bytes = raw_.used_bytes};
+}
+
+driver_totals driver_info::totals() const noexcept {
+    return {.ports = raw_.ports,
+            .pipes = raw_.pipes,
+            .tokens = raw_.tokens,
+            .events = raw_.events,
+            .ring_bytes = raw_.ring_bytes};
+}
+
+std::string driver_info::abi_note() const {
+    const std::string versions =
+        "the loaded module speaks version " + std::to_string(raw_.abi_version) +
+        " of the interface, this library version " + std::to_string(IPCSHIM_ABI_VERSION);
+    if (raw_.abi_version > IPCSHIM_ABI_VERSION) {
+        return versions + ": everything works, but a newer library is needed for what is new";
+    }
+    if (raw_.abi_version < IPCSHIM_ABI_VERSION) {
+        return versions + ": what is new in the library fails until the module that belongs to it "
+                          "is loaded";
+    }
+    return {};
+}
+
+std::ostream& operator<<(std::ostream& out, const driver_info& value) {
+    const driver_limits limits = value.limits();
+    const driver_usage used = value.used();
+    const driver_totals totals = value.totals();
+    return out << "version: " << value.abi_version() << "\nfeatures: 0x" << std::hex
+               << value.features() << std::dec << "\npage size: " << value.page_size()
+               << "\nlargest pipe: " << value.capacity_max()
+               << "\nlongest message: " << value.message_max() << "\nports: " << used.ports
+               << " of " << limits.ports << "\nobjects: " << used.objects << " of "
+               << limits.objects << "\nbytes: " << used.bytes << " of " << limits.bytes
+               << "\nevents in a port: at most " << limits.events
+               << "\nin the whole driver: " << totals.ports << " ports, " << totals.pipes
+               << " pipes, " << totals.tokens << " tokens, " << totals.events << " events, "
+               << totals.ring_bytes << " bytes of rings\n";
+}
+
+} // namespace ipcshim

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#include <ipcshim/event.hpp>
+
+#include <ostream>
+#include <stdexcept>
+#include <string>
+
+#include "narrow.hpp"
+
+namespace ipcshim {
+
+namespace {
+
+constexpr unsigned bits = 64;
+
+unsigned number_of(event_code code) {
+    const auto number = static_cast<unsigned>(code);
+    if (number >= IPCSHIM_EVENT_CODES) {
+        throw std::out_of_range("no set of events can hold the code " + std::to_string(number) +
+                                ": codes end at " + std::to_string(IPCSHIM_EVENT_CODES - 1));
+    }
+    return number;
+}
+
+constexpr std::uint64_t bit(unsigned number) noexcept {
+    return std::uint64_t{1} << (number % bits);
+}
+
+} // namespace
+
+event_set::event_set(std::initializer_list<event_code> codes) {
+    for (const event_code code : codes) {
+        add(code);
+    }
+}
+
+event_set& event_set::add(event_code code) {
+    const unsigned number = number_of(code);
+    words_[number / bits] |= bit(number);
+    return *this;
+}
+
+event_set& event_set::remove(event_code code) {
+    const unsigned number = number_of(code);
+    words_[number / bits] &= ~bit(number);
+    return *this;
+}
+
+bool event_set::contains(event_code code) const noexcept {
+    const auto number = static_cast<unsigned>(code);
+    return number < IPCSHIM_EVENT_CODES && (words_[number / bits] & bit(number)) != 0;
+}
+
+event_set event_set::all() {
+    return {event_code::recv_pipe, event_code::pipe_closed};
+}
+
+pid_t event::pid() const noexcept {
+    return detail::to_pid(raw_.pid);
+}
+
+std::optional<ipcshim::recv_pipe> event::as_recv_pipe() const noexcept {
+    if (code() != event_code::recv_pipe) {
+        return std::nullopt;
+    }
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access): the code says which
+    const ::ipcshim_recv_pipe& raw = raw_.recv_pipe;
+    return ipcshim::recv_pipe{.end = pipe_end{raw.end},
+                              .mode = pipe_mode{raw.mode},
+                              .capacity = raw.capacity,
+                              .size_hint = raw.size_hint,
+                              .inode = raw.inode};
+}
+
+std::optional<ipcshim::pipe_closed> event::as_pipe_closed() const noexcept {
+    if (code() != event_code::pipe_closed) {
+        return std::nullopt;
+    }
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access): the code says which
+    const ::ipcshim_pipe_closed& raw = raw_.pipe_closed;
+    return ipcshim::pipe_closed{.how = ipcshim::how{raw.how},
+                                .end = pipe_end{raw.end},
+                                .status = raw.status,
+                                .inode = raw.inode,
+                                .bytes_unread = raw.bytes_unread,
+                                .messages_unread = raw.messages_unread};
+}
+
+event::data_type event::data() const noexcept {
+    if (const auto pipe = as_recv_pipe()) {
+        return *pipe;
+    }
+    if (const auto closed = as_pipe_closed()) {
+        return *closed;
+    }
+    return std::monostate{};
+}
+
+std::ostream& operator<<(std::ostream& out, const recv_pipe& value) {
+    out << value.end << " of a " << value.mode << " pipe, inode " << value.inode << ", "
+        << value.capacity << " bytes";
+    if (value.size_hint != 0) {
+        out << ", " << value.size_hint << " bytes are to come";
+    }
+    return out;
+}
+
+std::ostream& operator<<(std::ostream& out, const pipe_closed& value) {
+    out << "inode " << value.inode << " (my " << value.end << "), other end " << value.how;
+    if (value.how == how::exited) {
+        out << " with code " << value.status;
+    } else if (value.how == how::killed) {
+        out << " by signal " << value.status;
+    }
+    out << ", not read by then: " << value.bytes_unread << " bytes";
+    if (value.messages_unread != 0) {
+        out << " in " << value.messages_unread << " messages";
+    }
+    return out;
+}
+
+std::ostream& operator<<(std::ostream& out, const event& value) {
+    out << '#' << value.sequence() << ' ' << value.code() << " from process " << value.pid()
+        << " (uid " << value.uid() << ')';
+    if (value.command() != 0) {
+        out << ", command " << value.command();
+    }
+    if (value.token() != no_token) {
+        out << ", token " << value.token();
+    }
+    if (const auto pipe = value.as_recv_pipe()) {
+        out << ": " << *pipe;
+    } else if (const auto closed = value.as_pipe_closed()) {
+        out << ": " << *closed;
+    }
+    return out;
+}
+
+std::ostream& operator<<(std::ostream& out, const event_set& value) {
+    out << '{';
+    const char* separator = "";
+    for (unsigned number = 0; number < IPCSHIM_EVENT_CODES; ++number) {
+        const event_code code{static_cast<std::uint16_t>(number)};
+        if (value.contains(code)) {
+            out << separator << code;
+            separator = ", ";
+        }
+    }
+    return out << '}';
+}
+
+} // namespace ipcshim

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include <ipcshim/detail/syscalls.hpp>
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace ipcshim::detail {
+
+namespace {
+
+template <typename Result> Result answer(Result result) noexcept {
+    return result < 0 ? static_cast<Result>(-errno) : result;
+}
+
+class kernel final : public syscalls {
+public:
+    int open(const char* path, int flags) noexcept override { return answer(::open(path, flags)); }
+    int close(int fd) noexcept override { return answer(::close(fd)); }
+    int ioctl(int fd, unsigned long request, void* argument) noexcept override {
+        return answer(::ioctl(fd, request, argument));
+    }
+    ssize_t read(int fd, void* buffer, std::size_t size) noexcept override {
+        return answer(::read(fd, buffer, size));
+    }
+    ssize_t write(int fd, const void* buffer, std::size_t size) noexcept override {
+        return answer(::write(fd, buffer, size));
+    }
+    int poll(std::span<pollfd> entries, const timespec* timeout) noexcept override {
+        return answer(::ppoll(entries.data(), entries.size(), timeout, nullptr));
+    }
+    int fcntl(int fd, int command, int argument) noexcept override {
+        return answer(::fcntl(fd, command, argument));
+    }
+    int eventfd() noexcept override { return answer(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+    int signalfd(const sigset_t& signals) noexcept override {
+        return answer(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+    }
+    int signal_mask(int how, const sigset_t* change, sigset_t* previous) noexcept override {
+        return -::pthread_sigmask(how, change, previous);
+    }
+    int sigtimedwait(const sigset_t& signals, siginfo_t& info,
+                     const timespec* timeout) noexcept override {
+        return answer(::sigtimedwait(&signals, &info, timeout));
+    }
+    int sigaction(int signo, const struct ::sigaction* action,
+                  struct ::sigaction* previous) noexcept override {
+        return answer(::sigaction(signo, action, previous));
+    }
+    pid_t gettid() noexcept override { return ::gettid(); }
+};
+
+// Without state, and never destroyed before an object that uses it: its
+// destructor does nothing.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
+constinit kernel the_kernel;
+
+} // namespace
+
+syscalls& real_syscalls() noexcept {
+    return the_kernel;
+}
+
+} // namespace ipcshim::detail

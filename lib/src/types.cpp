@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include <ipcshim/types.hpp>
+
+#include <ostream>
+#include <type_traits>
+
+namespace ipcshim {
+
+namespace {
+
+constexpr std::string_view unknown = "unknown";
+
+template <typename Enum> std::ostream& print(std::ostream& out, Enum value) {
+    const std::string_view name = to_string(value);
+    out << name;
+    if (name == unknown) {
+        out << '(' << +static_cast<std::underlying_type_t<Enum>>(value) << ')';
+    }
+    return out;
+}
+
+} // namespace
+
+std::string_view to_string(event_code value) noexcept {
+    switch (value) {
+    case event_code::recv_pipe:
+        return "recv_pipe";
+    case event_code::pipe_closed:
+        return "pipe_closed";
+    }
+    return unknown;
+}
+
+std::string_view to_string(how value) noexcept {
+    switch (value) {
+    case how::closed:
+        return "closed";
+    case how::exited:
+        return "exited";
+    case how::killed:
+        return "killed";
+    case how::executed:
+        return "executed";
+    case how::revoked:
+        return "revoked";
+    case how::lease_ended:
+        return "lease_ended";
+    }
+    return unknown;
+}
+
+std::string_view to_string(pipe_end value) noexcept {
+    switch (value) {
+    case pipe_end::sender:
+        return "sender";
+    case pipe_end::receiver:
+        return "receiver";
+    }
+    return unknown;
+}
+
+std::string_view to_string(pipe_mode value) noexcept {
+    switch (value) {
+    case pipe_mode::raw:
+        return "raw";
+    case pipe_mode::message:
+        return "message";
+    }
+    return unknown;
+}
+
+std::string_view to_string(io_mode value) noexcept {
+    switch (value) {
+    case io_mode::all:
+        return "all";
+    case io_mode::fail:
+        return "fail";
+    case io_mode::some:
+        return "some";
+    }
+    return unknown;
+}
+
+std::string_view to_string(cause value) noexcept {
+    switch (value) {
+    case cause::none:
+        return "none";
+    case cause::locked:
+        return "locked";
+    case cause::full:
+        return "full";
+    case cause::empty:
+        return "empty";
+    case cause::closed:
+        return "closed";
+    case cause::signal:
+        return "signal";
+    case cause::deadline:
+        return "deadline";
+    case cause::too_long:
+        return "too_long";
+    }
+    return unknown;
+}
+
+std::string_view to_string(access value) noexcept {
+    switch (value) {
+    case access::same_user:
+        return "same_user";
+    case access::same_executable:
+        return "same_executable";
+    case access::anybody:
+        return "anybody";
+    }
+    return unknown;
+}
+
+std::ostream& operator<<(std::ostream& out, event_code value) {
+    return print(out, value);
+}
+std::ostream& operator<<(std::ostream& out, how value) {
+    return print(out, value);
+}
+std::ostream& operator<<(std::ostream& out, pipe_end value) {
+    return print(out, value);
+}
+std::ostream& operator<<(std::ostream& out, pipe_mode value) {
+    return print(out, value);
+}
+std::ostream& operator<<(std::ostream& out, io_mode value) {
+    return print(out, value);
+}
+std::ostream& operator<<(std::ostream& out, cause value) {
+    return print(out, value);
+}
+std::ostream& operator<<(std::ostream& out, access value) {
+    return print(out, value);
+}
+std::ostream& operator<<(std::ostream& out, token value) {
+    return out << static_cast<std::uint64_t>(value);
+}
+
+} // namespace ipcshim
