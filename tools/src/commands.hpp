@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#ifndef IPCSHIM_TOOLS_COMMANDS_HPP
+#define IPCSHIM_TOOLS_COMMANDS_HPP
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+/// \file
+/// One function for each subcommand. Each returns the exit code, and throws for
+/// what goes wrong; main() prints that as a sentence.
+
+namespace ipcshim::tools {
+
+inline constexpr int done = 0;
+inline constexpr int failed = 1;
+inline constexpr int misused = 2;
+
+struct info_options final {
+    bool json = false;
+};
+[[nodiscard]] int info(const info_options& options);
+
+struct send_options final {
+    pid_t pid = 0;
+    std::string file = "-";
+    bool message = false;
+    std::size_t capacity = 0; ///< bytes, 0: one unit
+    std::uint16_t command = 0;
+};
+[[nodiscard]] int send(const send_options& options);
+
+struct receive_options final {
+    std::string file = "-";
+    std::optional<double> seconds; ///< how long to wait for a pipe
+    bool anybody = false;
+    bool quiet = false;
+};
+[[nodiscard]] int receive(const receive_options& options);
+
+struct events_options final {
+    bool json = false;
+    std::optional<std::uint64_t> count; ///< end after so many
+    std::optional<double> seconds;      ///< end after so long
+    bool anybody = false;
+    bool quiet = false;
+};
+[[nodiscard]] int events(const events_options& options);
+
+struct inspect_options final {
+    pid_t pid = 0;
+    bool json = false;
+};
+[[nodiscard]] int inspect(const inspect_options& options);
+
+/// The whole command: reads the command line and does what it says.
+[[nodiscard]] int run(int argc, const char* const* argv);
+
+} // namespace ipcshim::tools
+
+#endif

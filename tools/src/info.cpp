@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <string>
+
+#include <ipcshim/port.hpp>
+
+#include "commands.hpp"
+
+namespace ipcshim::tools {
+
+namespace {
+
+nlohmann::ordered_json features_of(const driver_info& found) {
+    auto names = nlohmann::ordered_json::array();
+    if (found.has(IPCSHIM_FEATURE_EVENTS)) {
+        names.emplace_back("events");
+    }
+    if (found.has(IPCSHIM_FEATURE_PIPES)) {
+        names.emplace_back("pipes");
+    }
+    return names;
+}
+
+nlohmann::ordered_json to_json(const driver_info& found) {
+    const driver_limits limits = found.limits();
+    const driver_usage used = found.used();
+    const driver_totals totals = found.totals();
+    return {
+        {"abi_version", found.abi_version()},
+        {"library_abi_version", IPCSHIM_ABI_VERSION},
+        {"note", found.abi_note()},
+        {"features", features_of(found)},
+        {"page_size", found.page_size()},
+        {"capacity_max", found.capacity_max()},
+        {"message_max", found.message_max()},
+        {"pipe_buf", found.pipe_buf()},
+        {"limits",
+         {{"ports", limits.ports},
+          {"objects", limits.objects},
+          {"bytes", limits.bytes},
+          {"events", limits.events}}},
+        {"used", {{"ports", used.ports}, {"objects", used.objects}, {"bytes", used.bytes}}},
+        {"total",
+         {{"ports", totals.ports},
+          {"pipes", totals.pipes},
+          {"tokens", totals.tokens},
+          {"events", totals.events},
+          {"ring_bytes", totals.ring_bytes}}},
+    };
+}
+
+void print(const driver_info& found) {
+    const driver_limits limits = found.limits();
+    const driver_usage used = found.used();
+    const driver_totals totals = found.totals();
+    std::string features;
+    for (const auto& name : features_of(found)) {
+        features += (features.empty() ? "" : ", ") + name.get<std::string>();
+    }
+    fmt::print("module\n"
+               "  interface version  {} (this program: {})\n"
+               "  features           {}\n"
+               "  page size          {} bytes\n"
+               "  largest pipe       {} bytes\n"
+               "  longest message    {} bytes\n",
+               found.abi_version(), IPCSHIM_ABI_VERSION, features, found.page_size(),
+               found.capacity_max(), found.message_max());
+    fmt::print("this user\n"
+               "  ports              {} of {}\n"
+               "  pipes and tokens   {} of {}\n"
+               "  bytes of pipes     {} of {}\n"
+               "  events in a port   at most {}\n",
+               used.ports, limits.ports, used.objects, limits.objects, used.bytes, limits.bytes,
+               limits.events);
+    fmt::print("all users\n"
+               "  ports              {}\n"
+               "  pipes              {}\n"
+               "  tokens             {}\n"
+               "  events waiting     {}\n"
+               "  ring memory        {} bytes\n",
+               totals.ports, totals.pipes, totals.tokens, totals.events, totals.ring_bytes);
+    if (const std::string note = found.abi_note(); !note.empty()) {
+        fmt::print("note: {}\n", note);
+    }
+}
+
+} // namespace
+
+int info(const info_options& options) {
+    const driver_info found = port::open().query();
+    if (options.json) {
+        fmt::print("{}\n", to_json(found).dump(2));
+    } else {
+        print(found);
+    }
+    return done;
+}
+
+} // namespace ipcshim::tools

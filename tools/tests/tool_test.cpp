@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+//
+// The command ipcshim, against the module. Each subcommand runs in a process of
+// its own, with its output in files.
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <ipcshim/ipcshim.hpp>
+
+#include "commands.hpp"
+
+namespace {
+
+using namespace ipcshim;
+namespace fs = std::filesystem;
+
+class tool : public ::testing::Test {
+protected:
+    tool() {
+        std::string pattern = (fs::temp_directory_path() / "ipcshim-tool-XXXXXX").string();
+        folder = ::mkdtemp(pattern.data());
+    }
+    ~tool() override {
+        for (const pid_t child : children) {
+            ::kill(child, SIGKILL);
+            ::waitpid(child, nullptr, 0);
+        }
+        fs::remove_all(folder);
+    }
+
+    [[nodiscard]] std::string path(const std::string& name) const {
+        return (folder / name).string();
+    }
+    [[nodiscard]] std::string content(const std::string& name) const {
+        std::ifstream in(folder / name, std::ios::binary);
+        std::ostringstream text;
+        text << in.rdbuf();
+        return text.str();
+    }
+    void make_file(const std::string& name, const std::string& text) const {
+        std::ofstream(folder / name, std::ios::binary) << text;
+    }
+
+    // Runs a command line in a child; its output goes to NAME.out and NAME.err.
+    pid_t start(const std::string& name, std::vector<std::string> words, int input = -1) {
+        std::fflush(nullptr); // or the child would write it once more
+        const pid_t child = ::fork();
+        if (child == 0) {
+            if (input >= 0) {
+                ::dup2(input, STDIN_FILENO);
+            }
+            for (int fd = STDERR_FILENO + 1; fd < 256; ++fd) {
+                ::close(fd); // as a shell starts it: nothing of ours is kept open
+            }
+            ::signal(SIGPIPE, SIG_IGN);
+            if (std::freopen(path(name + ".out").c_str(), "w", stdout) == nullptr ||
+                std::freopen(path(name + ".err").c_str(), "w", stderr) == nullptr) {
+                ::_exit(99);
+            }
+            int code = tools::failed;
+            try {
+                std::vector<const char*> arguments{"ipcshim"};
+                for (const std::string& word : words) {
+                    arguments.push_back(word.c_str());
+                }
+                code = tools::run(static_cast<int>(arguments.size()), arguments.data());
+            } catch (const std::exception& error) {
+                std::fprintf(stderr, "ipcshim: %s\n", error.what());
+            }
+            std::fflush(nullptr);
+            ::_exit(code);
+        }
+        children.push_back(child);
+        return child;
+    }
+    // The exit code; 128 and the number of the signal if that ended it.
+    int finish(pid_t child) {
+        int status = 0;
+        EXPECT_EQ(::waitpid(child, &status, 0), child);
+        std::erase(children, child);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    // Starts a command that waits for events, until it can be reached.
+    pid_t start_waiting(const std::string& name, std::vector<std::string> words) {
+        const pid_t child = start(name, std::move(words));
+        std::error_code error;
+        while (!mine.is_handled(event_code::recv_pipe, child, error)) {
+            if (::waitpid(child, nullptr, WNOHANG) != 0) {
+                ADD_FAILURE() << name << " ended: " << content(name + ".err");
+                break;
+            }
+            ::sched_yield();
+        }
+        return child;
+    }
+
+    port mine = port::open();
+    fs::path folder;
+    std::vector<pid_t> children;
+};
+
+TEST_F(tool, send_and_receive_copy_a_file_byte_by_byte) {
+    std::string text(3'000'017, '\0');
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        text[i] = static_cast<char>(i * 2654435761U >> 13);
+    }
+    make_file("from", text);
+    const pid_t receiver = start_waiting("receive", {"receive", path("to")});
+    EXPECT_EQ(finish(start("send", {"send", std::to_string(receiver), path("from")})), 0)
+        << content("send.err");
+    EXPECT_EQ(finish(receiver), 0) << content("receive.err");
+    EXPECT_TRUE(content("to") == text);
+    EXPECT_NE(content("receive.err").find("ipcshim send " + std::to_string(receiver)),
+              std::string::npos);
+}
+
+TEST_F(tool, lines_go_as_messages_with_their_ends) {
+    make_file("from", "one\n\nthree\nlast without end");
+    const receiver end = [this] {
+        mine.handle({event_code::recv_pipe});
+        const pid_t child = start(
+            "send", {"send", "-m", "--command", "7", std::to_string(::getpid()), path("from")});
+        const event announced = mine.read_event();
+        EXPECT_EQ(announced.command(), 7);
+        EXPECT_EQ(announced.as_recv_pipe()->mode, pipe_mode::message);
+        receiver claimed = mine.claim_receiver(announced);
+        EXPECT_EQ(finish(child), 0) << content("send.err");
+        return claimed;
+    }();
+    std::vector<std::string> messages;
+    for (std::string message; end.read_message(message);) {
+        messages.push_back(message);
+    }
+    EXPECT_EQ(messages, (std::vector<std::string>{"one\n", "\n", "three\n", "last without end"}));
+}
+
+TEST_F(tool, receive_writes_messages_as_they_came) {
+    make_file("from", "one\n\nthree\n");
+    const pid_t receiver = start_waiting("receive", {"receive", "-q"});
+    EXPECT_EQ(finish(start("send", {"send", "-m", std::to_string(receiver), path("from")})), 0);
+    EXPECT_EQ(finish(receiver), 0);
+    EXPECT_EQ(content("receive.out"), "one\n\nthree\n");
+    EXPECT_EQ(content("receive.err"), "");
+}
+
+TEST_F(tool, a_line_longer_than_a_message_is_refused_with_a_sentence) {
+    make_file("from", std::string(message_max + 1, 'x'));
+    const pid_t receiver = start_waiting("receive", {"receive", path("to")});
+    EXPECT_EQ(finish(start("send", {"send", "-m", std::to_string(receiver), path("from")})), 1);
+    EXPECT_NE(content("send.err").find("a message has at most"), std::string::npos)
+        << content("send.err");
+}
+
+TEST_F(tool, send_to_a_process_without_a_port_says_so) {
+    make_file("from", "x");
+    EXPECT_EQ(finish(start("send", {"send", "1", path("from")})), 1);
+    EXPECT_NE(content("send.err").find("cannot open a pipe to process 1: it has no port"),
+              std::string::npos)
+        << content("send.err");
+}
+
+TEST_F(tool, send_of_a_file_that_is_not_there_names_it) {
+    EXPECT_EQ(finish(start("send", {"send", "1", path("nothing")})), 1);
+    EXPECT_NE(content("send.err").find("cannot read '" + path("nothing") + "'"), std::string::npos)
+        << content("send.err");
+}
+
+TEST_F(tool, receive_gives_up_when_its_time_is_over) {
+    EXPECT_EQ(finish(start("receive", {"receive", "-q", "-t", "0.01"})), 1);
+    EXPECT_NE(content("receive.err").find("no process sent anything in time"), std::string::npos);
+}
+
+TEST_F(tool, receive_says_which_signal_killed_the_sender) {
+    const pid_t receiver = start_waiting("receive", {"receive", path("to")});
+    int input[2];
+    ASSERT_EQ(::pipe(input), 0);
+    const pid_t sender = start("send", {"send", std::to_string(receiver)}, input[0]);
+    ASSERT_EQ(::write(input[1], "abc", 3), 3);
+    std::string come;
+    while (come != "abc") { // it came through: the sender is at work
+        ::sched_yield();
+        come = content("to");
+    }
+    ::kill(sender, SIGKILL);
+    EXPECT_EQ(finish(sender), 128 + SIGKILL);
+    EXPECT_EQ(finish(receiver), 1);
+    EXPECT_NE(content("receive.err")
+                  .find("the sender was killed by signal 9 (Killed) after 3 "
+                        "bytes"),
+              std::string::npos)
+        << content("receive.err");
+    ::close(input[0]);
+    ::close(input[1]);
+}
+
+TEST_F(tool, send_says_which_signal_killed_the_receiver) {
+    const pid_t receiver = start_waiting("receive", {"receive", path("to")});
+    const int endless = ::open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    const pid_t sender = start("send", {"send", std::to_string(receiver)}, endless);
+    while (!fs::exists(path("to")) || fs::file_size(path("to")) == 0) {
+        ::sched_yield();
+    }
+    ::kill(receiver, SIGKILL);
+    EXPECT_EQ(finish(receiver), 128 + SIGKILL);
+    EXPECT_EQ(finish(sender), 1);
+    EXPECT_NE(content("send.err").find("was killed by signal 9 (Killed) before all was sent"),
+              std::string::npos)
+        << content("send.err");
+    ::close(endless);
+}
+
+TEST_F(tool, events_prints_one_json_object_a_line) {
+    const pid_t child = start_waiting("events", {"events", "--json", "-q", "-n", "2"});
+    const sender first = mine.open_sender(child, {.command = 3});
+    const receiver second = mine.open_receiver(child);
+    EXPECT_EQ(finish(child), 0) << content("events.err");
+    std::istringstream lines(content("events.out"));
+    std::string line;
+    ASSERT_TRUE(std::getline(lines, line));
+    const auto one = nlohmann::json::parse(line);
+    EXPECT_EQ(one.at("event"), "recv_pipe");
+    EXPECT_EQ(one.at("command"), 3);
+    EXPECT_EQ(one.at("pid"), ::getpid());
+    EXPECT_EQ(one.at("end"), "receiver");
+    ASSERT_TRUE(std::getline(lines, line));
+    EXPECT_EQ(nlohmann::json::parse(line).at("end"), "sender");
+    EXPECT_FALSE(std::getline(lines, line));
+}
+
+TEST_F(tool, listen_is_events) {
+    const pid_t child = start_waiting("listen", {"listen", "-n", "1"});
+    const sender first = mine.open_sender(child);
+    EXPECT_EQ(finish(child), 0);
+    EXPECT_TRUE(content("listen.out")
+                    .starts_with("#1 recv_pipe from process " + std::to_string(::getpid())))
+        << content("listen.out");
+}
+
+TEST_F(tool, info_as_json_agrees_with_query) {
+    EXPECT_EQ(finish(start("info", {"info", "--json"})), 0) << content("info.err");
+    const auto told = nlohmann::json::parse(content("info.out"));
+    const driver_info now = mine.query();
+    EXPECT_EQ(told.at("abi_version"), now.abi_version());
+    EXPECT_EQ(told.at("limits").at("ports"), now.limits().ports);
+    EXPECT_EQ(told.at("page_size"), now.page_size());
+    EXPECT_EQ(told.at("features"), (nlohmann::json{"events", "pipes"}));
+}
+
+TEST_F(tool, inspect_lists_port_and_ends_of_another_process) {
+    const pipe_pair pair = mine.open_pipe();
+    EXPECT_EQ(finish(start("inspect", {"inspect", "--json", std::to_string(::getpid())})), 0)
+        << content("inspect.err");
+    const auto told = nlohmann::json::parse(content("inspect.out"));
+    ASSERT_EQ(told.size(), 3U) << told;
+    EXPECT_EQ(told.at(0).at("fd"), mine.fd());
+    EXPECT_EQ(told.at(0).at("target"), default_device);
+    EXPECT_EQ(told.at(1).at("target"),
+              "ipcshim:[sender:" + std::to_string(pair.sender.info().inode()) + "]");
+    EXPECT_FALSE(told.at(1).at("info").empty());
+}
+
+TEST_F(tool, inspect_of_no_process_says_so) {
+    EXPECT_EQ(finish(start("inspect", {"inspect", "4194304"})), 1);
+    EXPECT_NE(content("inspect.err").find("there is no process 4194304"), std::string::npos);
+}
+
+TEST_F(tool, a_wrong_command_line_is_exit_code_2) {
+    EXPECT_EQ(finish(start("a", {"send", "me"})), 2);
+    EXPECT_NE(content("a.err").find("'me' is not a process; give its pid"), std::string::npos);
+    EXPECT_EQ(finish(start("b", {})), 2);
+    EXPECT_EQ(finish(start("c", {"--help"})), 0);
+}
+
+} // namespace
