@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include "fake_kernel.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <memory>
+
+namespace ipcshim::test {
+
+fake_kernel::fake_kernel() {
+    on_open = [this](const char*, int) { return make_fd(); };
+    on_read = [](int, void*, std::size_t) { return -ENOSYS; };
+    on_write = [](int, const void*, std::size_t) { return -ENOSYS; };
+    on_poll = [](std::span<pollfd>, const timespec*) { return -ENOSYS; };
+    on_fcntl = [](int, int, int) { return -ENOSYS; };
+    on_sigtimedwait = [](siginfo_t&, const timespec*) { return -ENOSYS; };
+    on_sigaction = [](int, const struct ::sigaction*, struct ::sigaction*) { return -ENOSYS; };
+    answer_query();
+}
+
+int fake_kernel::make_fd() {
+    open_.insert(next_fd_);
+    return next_fd_++;
+}
+
+void fake_kernel::answer_query(const std::function<void(::ipcshim_query&)>& change) {
+    on<::ipcshim_query>(IPCSHIM_QUERY, [change](int, ::ipcshim_query& answer) {
+        answer.abi_version = IPCSHIM_ABI_VERSION;
+        answer.features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES;
+        answer.page_size = 4096;
+        answer.capacity_max = IPCSHIM_CAPACITY_MAX;
+        answer.message_max = IPCSHIM_MESSAGE_MAX;
+        answer.pipe_buf = IPCSHIM_PIPE_BUF;
+        if (change) {
+            change(answer);
+        }
+        return 0;
+    });
+}
+
+int fake_kernel::open(const char* path, int flags) noexcept {
+    return on_open(path, flags);
+}
+
+int fake_kernel::close(int fd) noexcept {
+    if (open_.erase(fd) == 0) {
+        ++bad_closes_;
+        return -EBADF;
+    }
+    return 0;
+}
+
+int fake_kernel::ioctl(int fd, unsigned long request, void* argument) noexcept {
+    ++ioctl_count[request];
+    if (!open_.contains(fd)) {
+        return -EBADF;
+    }
+    const auto found = ioctls_.find(request);
+    return found == ioctls_.end() ? -ENOSYS : found->second(fd, argument);
+}
+
+ssize_t fake_kernel::read(int fd, void* buffer, std::size_t size) noexcept {
+    return on_read(fd, buffer, size);
+}
+
+ssize_t fake_kernel::write(int fd, const void* buffer, std::size_t size) noexcept {
+    return on_write(fd, buffer, size);
+}
+
+int fake_kernel::poll(std::span<pollfd> entries, const timespec* timeout) noexcept {
+    return on_poll(entries, timeout);
+}
+
+int fake_kernel::fcntl(int fd, int command, int argument) noexcept {
+    return on_fcntl(fd, command, argument);
+}
+
+int fake_kernel::eventfd() noexcept {
+    return eventfd_answer < 0 ? eventfd_answer : make_fd();
+}
+
+int fake_kernel::signalfd(const sigset_t&) noexcept {
+    return signalfd_answer < 0 ? signalfd_answer : make_fd();
+}
+
+int fake_kernel::signal_mask(int how, const sigset_t* change, sigset_t* previous) noexcept {
+    if (previous != nullptr) {
+        sigemptyset(previous);
+        for (const int signo : blocked) {
+            sigaddset(previous, signo);
+        }
+    }
+    for (int signo = 1; change != nullptr && signo <= SIGRTMAX; ++signo) {
+        if (sigismember(change, signo) != 1) {
+            continue;
+        }
+        if (how == SIG_BLOCK) {
+            blocked.insert(signo);
+        } else if (how == SIG_UNBLOCK) {
+            blocked.erase(signo);
+        }
+    }
+    return 0;
+}
+
+int fake_kernel::sigtimedwait(const sigset_t&, siginfo_t& info, const timespec* timeout) noexcept {
+    return on_sigtimedwait(info, timeout);
+}
+
+int fake_kernel::sigaction(int signo, const struct ::sigaction* action,
+                           struct ::sigaction* previous) noexcept {
+    return on_sigaction(signo, action, previous);
+}
+
+::ipcshim_event raw_event(std::uint16_t code, std::uint64_t sequence) {
+    ::ipcshim_event raw{};
+    raw.code = code;
+    raw.sequence = sequence;
+    raw.pid = 321;
+    raw.uid = 1000;
+    return raw;
+}
+
+::ipcshim_event raw_recv_pipe(pipe_end end, std::uint64_t token) {
+    ::ipcshim_event raw = raw_event(IPCSHIM_EVENT_RECV_PIPE);
+    raw.token = token;
+    raw.command = 9;
+    raw.recv_pipe.end = static_cast<std::uint16_t>(end);
+    raw.recv_pipe.mode = IPCSHIM_PIPE_MESSAGE;
+    raw.recv_pipe.capacity = 65536;
+    raw.recv_pipe.size_hint = 1234;
+    raw.recv_pipe.inode = 55;
+    return raw;
+}
+
+::ipcshim_event raw_pipe_closed(how how, std::int32_t status) {
+    ::ipcshim_event raw = raw_event(IPCSHIM_EVENT_PIPE_CLOSED, 2);
+    raw.pipe_closed.how = static_cast<std::uint16_t>(how);
+    raw.pipe_closed.end = IPCSHIM_END_SENDER;
+    raw.pipe_closed.status = status;
+    raw.pipe_closed.inode = 56;
+    raw.pipe_closed.bytes_unread = 10;
+    raw.pipe_closed.messages_unread = 3;
+    return raw;
+}
+
+void queue_events(fake_kernel& kernel, std::vector<::ipcshim_event> events) {
+    const auto queue = std::make_shared<std::deque<::ipcshim_event>>(events.begin(), events.end());
+    kernel.on_read = [queue](int, void* buffer, std::size_t size) -> ssize_t {
+        if (queue->empty()) {
+            return -EAGAIN;
+        }
+        std::size_t filled = 0;
+        while (!queue->empty() && size - filled >= sizeof(::ipcshim_event)) {
+            std::memcpy(static_cast<char*>(buffer) + filled, &queue->front(),
+                        sizeof(::ipcshim_event));
+            queue->pop_front();
+            filled += sizeof(::ipcshim_event);
+        }
+        return static_cast<ssize_t>(filled);
+    };
+}
+
+} // namespace ipcshim::test

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#ifndef IPCSHIM_TESTS_FAKE_KERNEL_HPP
+#define IPCSHIM_TESTS_FAKE_KERNEL_HPP
+
+#include <linux/ipcshim.h>
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ipcshim/ipcshim.hpp>
+
+namespace ipcshim::test {
+
+/// A kernel to be told what to answer. What nobody told it fails with ENOSYS.
+/// It knows which descriptors are open, so that leaks and double closes show.
+class fake_kernel final : public detail::syscalls {
+public:
+    fake_kernel();
+    fake_kernel(const fake_kernel&) = delete;
+    fake_kernel& operator=(const fake_kernel&) = delete;
+    ~fake_kernel() override = default;
+
+    /// A new open descriptor.
+    int make_fd();
+    [[nodiscard]] const std::set<int>& open_fds() const { return open_; }
+    [[nodiscard]] int bad_closes() const { return bad_closes_; }
+
+    /// What an ioctl answers; the argument can be looked at and changed.
+    template <typename Argument>
+    void on(unsigned long request, std::function<int(int fd, Argument& argument)> answer) {
+        ioctls_[request] = [answer = std::move(answer)](int fd, void* argument) {
+            return answer(fd, *static_cast<Argument*>(argument));
+        };
+    }
+    /// An ioctl that fails.
+    void refuse(unsigned long request, int error) {
+        ioctls_[request] = [error](int, void*) { return -error; };
+    }
+    /// A QUERY that fits this library; the function may spoil it.
+    void answer_query(const std::function<void(::ipcshim_query&)>& change = {});
+
+    // Each can be replaced by a test.
+    std::function<int(const char*, int)> on_open;
+    std::function<ssize_t(int, void*, std::size_t)> on_read;
+    std::function<ssize_t(int, const void*, std::size_t)> on_write;
+    std::function<int(std::span<pollfd>, const timespec*)> on_poll;
+    std::function<int(int, int, int)> on_fcntl;
+    std::function<int(siginfo_t&, const timespec*)> on_sigtimedwait;
+    std::function<int(int, const struct ::sigaction*, struct ::sigaction*)> on_sigaction;
+    int eventfd_answer = 0;  ///< negative: it fails so
+    int signalfd_answer = 0; ///< negative: it fails so
+    pid_t tid = 4242;
+    std::set<int> blocked; ///< the thread's signal mask
+
+    std::map<unsigned long, int> ioctl_count;
+
+    int open(const char* path, int flags) noexcept override;
+    int close(int fd) noexcept override;
+    int ioctl(int fd, unsigned long request, void* argument) noexcept override;
+    ssize_t read(int fd, void* buffer, std::size_t size) noexcept override;
+    ssize_t write(int fd, const void* buffer, std::size_t size) noexcept override;
+    int poll(std::span<pollfd> entries, const timespec* timeout) noexcept override;
+    int fcntl(int fd, int command, int argument) noexcept override;
+    int eventfd() noexcept override;
+    int signalfd(const sigset_t& signals) noexcept override;
+    int signal_mask(int how, const sigset_t* change, sigset_t* previous) noexcept override;
+    int sigtimedwait(const sigset_t& signals, siginfo_t& info,
+                     const timespec* timeout) noexcept override;
+    int sigaction(int signo, const struct ::sigaction* action,
+                  struct ::sigaction* previous) noexcept override;
+    pid_t gettid() noexcept override { return tid; }
+
+private:
+    std::map<unsigned long, std::function<int(int, void*)>> ioctls_;
+    std::set<int> open_;
+    int next_fd_ = 100;
+    int bad_closes_ = 0;
+};
+
+/// An event of the kernel with these words set.
+[[nodiscard]] ::ipcshim_event raw_event(std::uint16_t code, std::uint64_t sequence = 1);
+[[nodiscard]] ::ipcshim_event raw_recv_pipe(pipe_end end, std::uint64_t token = 77);
+[[nodiscard]] ::ipcshim_event raw_pipe_closed(how how, std::int32_t status);
+
+/// Makes reads of the fake answer these events, one for each read that has room
+/// for one, and -EAGAIN after the last.
+void queue_events(fake_kernel& kernel, std::vector<::ipcshim_event> events);
+
+/// The sentence of the exception that a function throws; fails the test if it
+/// throws nothing.
+template <typename Exception, typename Function> std::string thrown(const Function& function) {
+    try {
+        function();
+    } catch (const Exception& error) {
+        return error.what();
+    }
+    return "(nothing was thrown)";
+}
+
+template <typename Function> int thrown_errno(const Function& function) {
+    try {
+        function();
+    } catch (const std::system_error& error) {
+        return error.code().category() == std::generic_category() ? error.code().value() : -1;
+    }
+    return 0;
+}
+
+} // namespace ipcshim::test
+
+#endif

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#include "sentence.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cerrno>
+#include <stdexcept>
+
+#include "fake_kernel.hpp"
+
+namespace {
+
+using namespace ipcshim;
+using detail::attempt;
+using detail::sentence;
+
+// Every error that the contract names for each call.
+struct known {
+    attempt what;
+    std::initializer_list<int> errors;
+};
+
+TEST(sentence, every_error_of_the_contract_has_a_reason_and_an_advice) {
+    const std::initializer_list<known> contract{
+        {attempt::open_device, {ENOENT, ENXIO, ENODEV, EACCES, EDQUOT, EMFILE, ENFILE, ENOMEM}},
+        {attempt::handle, {EBUSY, EINVAL, ESRCH, EPERM}},
+        {attempt::unhandle, {ENOENT, EPERM, EINVAL}},
+        {attempt::is_handled, {ESRCH, EPERM}},
+        {attempt::ready, {EALREADY, EPERM}},
+        {attempt::set_access, {EPERM}},
+        {attempt::read_events, {EINTR, EPROTO, EFAULT}},
+        {attempt::claim, {ENOENT, EPERM, EMFILE}},
+        {attempt::open_pipe, {ESRCH, EPERM, ECONNREFUSED, EAGAIN, EDQUOT, EMFILE, ENOMEM, EINVAL}},
+        {attempt::send_pipe, {ESRCH, EPERM, ECONNREFUSED, EAGAIN, EPIPE, EDQUOT, EINVAL}},
+        {attempt::write, {EPIPE, EMSGSIZE, EINTR, EINVAL, EFAULT}},
+        {attempt::read, {EMSGSIZE, EINTR, EINVAL, EFAULT}},
+        {attempt::close_pipe, {EPIPE}},
+    };
+    for (const known& each : contract) {
+        for (const int error : each.errors) {
+            const std::string text = sentence(each.what, error, "it");
+            EXPECT_TRUE(text.starts_with("cannot ")) << text;
+            EXPECT_NE(text.find(": "), std::string::npos)
+                << "no reason for errno " << error << ": " << text;
+        }
+    }
+}
+
+TEST(sentence, names_what_it_was_done_to) {
+    EXPECT_TRUE(sentence(attempt::open_pipe, ESRCH, "process 12")
+                    .starts_with("cannot open a pipe to process 12: there is no such process"));
+    EXPECT_TRUE(sentence(attempt::is_handled, EPERM, "process 12")
+                    .starts_with("cannot ask whether process 12 handles an event: "));
+}
+
+TEST(sentence, an_error_that_nobody_foresaw_still_says_what_was_tried) {
+    EXPECT_EQ(sentence(attempt::claim, EXDEV, "token 1"), "cannot claim token 1");
+}
+
+TEST(sentence, eperm_of_another_user_and_of_an_inherited_port_differ) {
+    EXPECT_NE(sentence(attempt::open_pipe, EPERM, "x").find("run as its user"), std::string::npos);
+    EXPECT_NE(sentence(attempt::claim, EPERM, "x").find("inherited"), std::string::npos);
+}
+
+TEST(sentence, a_read_that_is_too_small_says_what_it_needs) {
+    ::ipcshim_pipe_io raw{};
+    raw.remains = 500;
+    raw.cause = IPCSHIM_CAUSE_TOO_LONG;
+    const std::string text = sentence(attempt::read, EMSGSIZE, "10 bytes", io_result(raw, 10));
+    EXPECT_NE(text.find("it needs 500 bytes"), std::string::npos) << text;
+}
+
+TEST(sentence, a_lock_without_a_visible_holder_is_somebody) {
+    ::ipcshim_pipe_io raw{};
+    raw.cause = IPCSHIM_CAUSE_LOCKED;
+    const std::string text = sentence(attempt::read, EAGAIN, "10 bytes", io_result(raw, 10));
+    EXPECT_NE(text.find("somebody is reading"), std::string::npos) << text;
+}
+
+TEST(sentence, check_throws_only_for_an_error) {
+    EXPECT_NO_THROW(detail::check({}, attempt::ready, {}));
+    EXPECT_THROW(detail::check(detail::code_of(EALREADY), attempt::ready, {}), std::system_error);
+}
+
+TEST(sentence, a_closed_object_is_a_logic_error_that_says_which) {
+    try {
+        detail::used_closed("port");
+    } catch (const std::logic_error& error) {
+        EXPECT_TRUE(std::string(error.what()).starts_with("a closed port was used"));
+    }
+}
+
+} // namespace
