@@ -24,6 +24,8 @@
  * - A deadline is an absolute time of CLOCK_MONOTONIC in nanoseconds; 0 means
  *   none.  It is absolute so that a call restarted after a signal keeps it.
  * - All descriptors that come out of here are O_CLOEXEC.
+ * - Two descriptors name the same object if st_ino is the same: such a number is
+ *   never used again while the module is loaded.
  *
  * Errors that any ioctl can answer (not repeated below)
  * -----------------------------------------------------
@@ -102,7 +104,8 @@ struct ipcshim_recv_pipe {
  * What was not read by then can still be read if it was the sender that closed,
  * and never will be if it was the receiver, or CLOSE_PIPE.
  * One event for each descriptor of an end that OPEN_PIPE or CLAIM gave to this
- * process, no event for those made by dup, fork, or SCM_RIGHTS.
+ * process, no event for those made by dup, fork, or SCM_RIGHTS; and none if no
+ * port of the process handles PIPE_CLOSED at that moment.
  */
 struct ipcshim_pipe_closed {
 	__u16 how;		/* IPCSHIM_HOW_* */
