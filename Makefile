@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+# The verbs. `make help` lists them; qemu/ has what they call.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Headers of a kernel to build the module for, in place of Debian's arm64 one.
+KDIR ?=
+TESTS ?=
+
+export TESTS
+
+.PHONY: all module library demo check check-debug bench shell lint install uninstall clean help \
+	host-packages guest-packages kernel debug-kernel
+.NOTPARALLEL:
+
+all: module library
+
+help:
+	@echo 'make              the module, the library and the tools, for arm64'
+	@echo 'make demo         two processes talk, in a guest: installs what it needs, builds, boots, shows'
+	@echo 'make check        all tests, here and in a guest with the stock Debian kernel'
+	@echo 'make check-debug  all tests on a kernel with sanitizers, which is built the first time'
+	@echo '                  TESTS=GLOB[,GLOB...] selects tests for both by name'
+	@echo 'make bench        compares with what Linux has, in instructions; build/bench/ has the result'
+	@echo 'make shell        a shell in a guest with the module loaded'
+	@echo 'make lint         sparse, checkpatch, clang-tidy, clang-format'
+	@echo 'make module KDIR=FOLDER   the module alone, for the kernel whose headers are there'
+	@echo 'make install      PREFIX=/usr/local, DESTDIR= : library, tools; on an arm64 machine the module, too'
+	@echo 'make uninstall    the same backwards'
+	@echo 'make clean        removes build/; the debug kernel stays in its cache'
+
+host-packages:
+	@qemu/deps base
+
+kernel: host-packages
+	@qemu/fetch kernel
+
+guest-packages: host-packages
+	@qemu/fetch guest
+
+ifeq ($(KDIR),)
+module: kernel
+	@qemu/module stock driver
+else
+module:
+	@qemu/module '$(KDIR)' driver
+endif
+
+library: guest-packages
+	@qemu/build arm64 ipcshim_shared ipcshim_static ipcshim
+
+demo: module guest-packages
+	@qemu/build arm64 ipcshim-demo
+	@demo/run
+
+check: module guest-packages
+	@qemu/build host
+	@qemu/build arm64
+	@qemu/check stock
+
+debug-kernel: host-packages
+	@qemu/deps kernel
+	@qemu/debug-kernel
+
+check-debug: debug-kernel guest-packages
+	@qemu/module debug driver
+	@qemu/module debug faults
+	@qemu/build arm64
+	@qemu/check debug
+
+bench: module guest-packages
+	@qemu/build arm64 ipcshim-bench
+	@tests/bench/run
+
+shell: module guest-packages
+	@qemu/build arm64 ipcshim
+	@qemu/shell
+
+lint: kernel guest-packages
+	@qemu/deps lint
+	@qemu/lint
+
+install:
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' KDIR='$(KDIR)' qemu/install
+
+uninstall:
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' qemu/install --remove
+
+clean:
+	rm -rf build

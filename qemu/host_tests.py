@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""Tests of what judges on the host: counting, reading KTAP and logs, making an initramfs."""
+
+import io
+import os
+import tempfile
+import unittest
+
+import board
+import initramfs
+import ktap
+
+
+def read(text, pieces=1):
+    """A tally and the complaints after a runner printed this text."""
+    tally = ktap.Tally(io.StringIO())
+    stream = ktap.Stream(tally)
+    data = text.encode()
+    size = max(1, len(data) // pieces)
+    for at in range(0, len(data), size):
+        stream.feed(data[at : at + size])
+    return tally, stream.close()
+
+
+class KtapIsCounted(unittest.TestCase):
+    def test_each_kind_of_result(self):
+        tally, trouble = read("KTAP version 1\n1..3\nok 1 a # 3 ms\nnot ok 2 b # 4 ms\nok 3 c # SKIP no such call\n")
+        self.assertEqual((tally.passed, tally.failed, tally.skipped), (1, 1, 1))
+        self.assertEqual(tally.failures, ["b"])
+        self.assertEqual(trouble, [])
+
+    def test_lines_that_come_in_pieces(self):
+        tally, trouble = read("1..2\nok 1 a # 3 ms\r\nok 2 b # 4 ms", pieces=11)
+        self.assertEqual((tally.passed, trouble), (2, []))
+
+    def test_planned_tests_that_never_ran_have_failed(self):
+        tally, trouble = read("1..5\nok 1 a # 3 ms\n")
+        self.assertEqual((tally.passed, tally.failed), (1, 4))
+        self.assertIn("4 of 5 tests did not run", trouble[0])
+
+    def test_no_plan_is_trouble(self):
+        self.assertTrue(read("ok 1 a # 3 ms\n")[1])
+        self.assertTrue(read("")[1])
+
+    def test_an_empty_plan_is_trouble(self):
+        self.assertTrue(read("1..0\n")[1])
+
+    def test_a_result_given_twice_is_trouble_and_counts_once(self):
+        tally, trouble = read("1..1\nok 1 a # 1 ms\nok 1 a # 1 ms\n")
+        self.assertEqual(tally.passed, 1)
+        self.assertTrue(trouble)
+
+    def test_what_a_failed_test_printed_is_no_result(self):
+        tally, _ = read("1..1\n#   ok 1 inner # 1 ms\n#   1..7\nnot ok 1 a # 1 ms\n")
+        self.assertEqual((tally.passed, tally.failed), (0, 1))
+
+    def test_bailing_out_is_trouble(self):
+        self.assertIn("Bail out! no list", read("Bail out! no list\n")[1])
+
+
+class PartsAreAddedUp(unittest.TestCase):
+    def test_counts_names_and_output(self):
+        whole, part = ktap.Tally(io.StringIO()), ktap.Tally(io.StringIO())
+        whole.add("a", True)
+        part.add("b", False, "why")
+        part.skipped += 1
+        whole.take_over(part)
+        self.assertEqual(whole.line(), "1 passed, 1 failed, 1 skipped")
+        self.assertEqual(whole.failures, ["b"])
+        self.assertEqual(whole.show.getvalue(), "ok a\n# why\nnot ok b\n")
+
+
+class KernelLogsAreRead(unittest.TestCase):
+    def test_a_complaint_is_found(self):
+        log = "[ 1.0] all is well\n[ 2.0] BUG: KASAN: use-after-free in f\n"
+        self.assertEqual(board.complaint_in(log), "[ 2.0] BUG: KASAN: use-after-free in f")
+
+    def test_lockdeps_report_is_one(self):
+        self.assertTrue(board.complaint_in("[ 2.0] WARNING: possible circular locking dependency detected\n"))
+
+    def test_a_boot_without_one_is_clean(self):
+        self.assertIsNone(board.complaint_in("[ 0.1] kasan: KernelAddressSanitizer initialized\n[ 1] ipcshim-guest: init\n"))
+
+
+class AnInitramfsIsWritten(unittest.TestCase):
+    def write(self, entries):
+        """The bytes of an archive."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "x.cpio")
+            initramfs.write(path, entries)
+            with open(path, "rb") as file:
+                return file.read()
+
+    def test_every_member_begins_at_a_multiple_of_four(self):
+        data = self.write([initramfs.text_entry("/a", "x"), initramfs.text_entry("/bcd", "12345")])
+        at, names = 0, []
+        while at < len(data):
+            self.assertEqual(data[at : at + 6], b"070701")
+            size, name_size = (int(data[at + field : at + field + 8], 16) for field in (54, 94))
+            names.append(data[at + 110 : at + 110 + name_size - 1].decode())
+            at += (110 + name_size + 3) // 4 * 4 + (size + 3) // 4 * 4
+        self.assertEqual(names, ["a", "bcd", "TRAILER!!!"])
+
+    def test_folders_that_nobody_named_are_added_before_their_files(self):
+        data = self.write([initramfs.text_entry("/a/b/c", "x")])
+        places = [data.index(name) for name in (b"a\0", b"a/b\0", b"a/b/c\0")]
+        self.assertEqual(places, sorted(places))
+
+    def test_the_same_input_gives_the_same_bytes(self):
+        entries = [initramfs.text_entry("/a", "x")]
+        self.assertEqual(self.write(entries), self.write(entries))
+
+    def test_a_file_that_is_not_there_is_named(self):
+        with self.assertRaisesRegex(initramfs.ListError, "/no/such/file"):
+            initramfs.host_entries("/no/such/file", "/x")
+
+    def test_a_line_that_is_no_entry_is_named(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".list") as file:
+            file.write("dir /a 0755\nfile /b ${nothing} 0644\n")
+            file.flush()
+            with self.assertRaisesRegex(initramfs.ListError, ":2: not an entry"):
+                initramfs.read_list(file.name, {})
+
+
+def run(tally, is_selected):
+    """Runs all of them into a tally."""
+    for group in unittest.defaultTestLoader.loadTestsFromModule(__import__(__name__)):
+        for test in group:
+            name = f"host/{type(test).__name__}.{test._testMethodName.removeprefix('test_')}"
+            if is_selected(name):
+                result = unittest.TestResult()
+                test.run(result)
+                faults = [text for _, text in result.errors + result.failures]
+                tally.add(name, not faults, "\n".join(faults).replace("\n", "\n#   "))
