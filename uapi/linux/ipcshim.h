@@ -350,7 +350,8 @@ struct ipcshim_send_pipe {
 
 /*
  * PIPE_WRITE 0x22, PIPE_READ 0x23 (seed 002), on a sender, on a receiver.
- * Any thread; calls on one end take turns in the order of their coming.
+ * Any thread; calls on one end take turns.  Those that wait get theirs in the
+ * order of their coming; one that finds the end free need not wait.
  * The structure is written back also when the call fails, unless it was itself
  * refused (EINVAL) or is at a bad address.
  *

@@ -28,9 +28,9 @@
 /// closed, moved-from or released.
 ///
 /// Threads: reading, writing, info() and the like may run from any number of
-/// threads at once on one object; reads on one end take turns in the order of
-/// their coming, and so do writes. Moving, close() and release() need the
-/// object for themselves.
+/// threads at once on one object; reads on one end take turns, those that wait
+/// in the order of their coming, and so do writes. Moving, close() and
+/// release() need the object for themselves.
 ///
 /// Signals: a wait that a signal interrupts is told, not hidden, because a
 /// signal is how a program stops a wait: if nothing had moved the call fails
