@@ -97,12 +97,6 @@ struct ipcshim_user *ipcshim_user_get_current(void)
 	return user;
 }
 
-struct ipcshim_user *ipcshim_user_get(struct ipcshim_user *user)
-{
-	refcount_inc(&user->refs);
-	return user;
-}
-
 /* The last reference is gone: nobody finds it any more. */
 static void user_free(struct ipcshim_user *user)
 	__releases(&users_lock)

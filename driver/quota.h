@@ -26,7 +26,6 @@ u64 ipcshim_quota_limit(enum ipcshim_quota quota);
 unsigned int ipcshim_quota_max_events(void);
 
 struct ipcshim_user *ipcshim_user_get_current(void);
-struct ipcshim_user *ipcshim_user_get(struct ipcshim_user *user);
 void ipcshim_user_put(struct ipcshim_user *user);
 
 /* -EDQUOT: over the limit, and without CAP_SYS_RESOURCE. */
