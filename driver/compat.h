@@ -8,6 +8,35 @@
 #define _IPCSHIM_COMPAT_H
 
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
+
+/* Before 6.3. */
+#ifndef IPCSHIM_HAVE_VM_FLAGS_SET
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+/* The first argument of many inode operations; before 6.3 a user namespace. */
+#ifdef IPCSHIM_HAVE_MNT_IDMAP
+#define ipcshim_mnt_idmap mnt_idmap
+#else
+#define ipcshim_mnt_idmap user_namespace
+#endif
+
+/* The name of a namespace is a string; before 6.13 it was made one. */
+#ifdef IPCSHIM_HAVE_STRINGIFIED_NS
+#define IPCSHIM_IMPORT_NS_DMA_BUF MODULE_IMPORT_NS(DMA_BUF)
+#else
+#define IPCSHIM_IMPORT_NS_DMA_BUF MODULE_IMPORT_NS("DMA_BUF")
+#endif
 
 /* Before 6.5. */
 #ifndef IPCSHIM_HAVE_COPY_SPLICE_READ
@@ -21,6 +50,17 @@ static inline void simple_inode_init_ts(struct inode *inode)
 	inode->i_atime = current_time(inode);
 	inode->i_mtime = inode->i_atime;
 	inode->i_ctime = inode->i_atime;
+}
+#endif
+
+/* Before 6.13. */
+#ifndef IPCSHIM_HAVE_HRTIMER_SETUP
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*function)(struct hrtimer *),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
 }
 #endif
 

@@ -10,6 +10,8 @@ static struct kmem_cache *event_cache;
 static const u16 event_codes[IPCSHIM_NR_EVENT_CODES] = {
 	[IPCSHIM_INDEX_RECV_PIPE] = IPCSHIM_EVENT_RECV_PIPE,
 	[IPCSHIM_INDEX_PIPE_CLOSED] = IPCSHIM_EVENT_PIPE_CLOSED,
+	[IPCSHIM_INDEX_RECV_SHARED_MEM] = IPCSHIM_EVENT_RECV_SHARED_MEM,
+	[IPCSHIM_INDEX_UNSHARED_MEM] = IPCSHIM_EVENT_UNSHARED_MEM,
 };
 
 int ipcshim_event_init(void)
@@ -68,6 +70,7 @@ void ipcshim_event_free(struct ipcshim_event_node *node)
 void ipcshim_event_set_sender(struct ipcshim_event_node *node,
 			      struct pid *sender, kuid_t uid)
 {
+	put_pid(node->sender);
 	node->sender = get_pid(sender);
 	node->uid = uid;
 }

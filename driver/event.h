@@ -30,6 +30,8 @@ struct ipcshim_event_node {
 	union {
 		struct ipcshim_recv_pipe recv_pipe;
 		struct ipcshim_pipe_closed pipe_closed;
+		struct ipcshim_recv_shared_mem recv_shared_mem;
+		struct ipcshim_unshared_mem unshared_mem;
 		u8 data[32];
 	};
 };
@@ -38,6 +40,8 @@ struct ipcshim_event_node {
 enum ipcshim_event_index {
 	IPCSHIM_INDEX_RECV_PIPE,
 	IPCSHIM_INDEX_PIPE_CLOSED,
+	IPCSHIM_INDEX_RECV_SHARED_MEM,
+	IPCSHIM_INDEX_UNSHARED_MEM,
 	IPCSHIM_NR_EVENT_CODES,
 };
 
@@ -50,7 +54,7 @@ u16 ipcshim_event_code(enum ipcshim_event_index index);
 
 struct ipcshim_event_node *ipcshim_event_alloc(u16 code);
 void ipcshim_event_free(struct ipcshim_event_node *node);
-/* Who caused it; the event takes a reference of its own. */
+/* Who caused it, in place of who did before; with a reference of its own. */
 void ipcshim_event_set_sender(struct ipcshim_event_node *node,
 			      struct pid *sender, kuid_t uid);
 

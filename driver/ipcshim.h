@@ -7,6 +7,8 @@
  * event    what a port is told; made before it is needed, so never dropped
  * token    an object on its way to another process
  * pipe     two ends around a ring; each end is an object with an inode
+ * segment  a grant of memory: an object with an inode, for each holder
+ * memory   the pages that the grants of one segment reach
  * turn     the right to read, or to write, a pipe
  *
  * Who owns what
@@ -17,6 +19,9 @@
  * An end is part of its pipe; its inode holds a reference to the pipe.  The end
  * is open as long as it has users: files and tokens.  The pipe is freed when
  * both inodes are evicted.
+ * A grant is owned by its inode, which its users hold: files (and so mappings),
+ * and a token.  The memory is freed with the inodes of all grants, its pages
+ * already with the last grant that is not stale.
  * Whatever can happen late (the event of a close, the slot in a queue) is
  * allocated or reserved when the object is made.
  *
@@ -24,12 +29,17 @@
  * ------------------
  *   ipcshim_turn         sleeps; one for each side of a pipe, never both
  *   port->read_lock      sleeps; never together with a turn
+ *   memory->lock         sleeps; no user memory, nor mmap_lock, under it
+ *     (mmap_lock)        held by those who fault
+ *       segment->gate    sleeps; never two of them
+ *         (i_mmap_rwsem, locks of pages and page tables)
  *     pipe->lock         spins
  *       process->lock    spins; never two of them
  *         the locks of wait queues, fasync and signals
  *   processes_lock, users_lock   spin, taken alone
  *
- * User memory is touched under a turn or a read_lock, never under a spinlock.
+ * User memory is touched under a turn or a read_lock, never under a spinlock, nor
+ * where a fault of a segment could wait for us.
  */
 #ifndef _IPCSHIM_H
 #define _IPCSHIM_H
@@ -56,6 +66,8 @@ struct ipcshim_totals {
 	atomic64_t tokens;
 	atomic64_t events;
 	atomic64_t ring_bytes;
+	atomic64_t segments;
+	atomic64_t segment_bytes;
 };
 
 extern struct ipcshim_totals ipcshim_totals;

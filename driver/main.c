@@ -8,6 +8,7 @@
 #include "ipcshim.h"
 #include "pipe.h"
 #include "port.h"
+#include "segment.h"
 
 struct ipcshim_totals ipcshim_totals;
 
@@ -21,11 +22,16 @@ static int __init ipcshim_init(void)
 	err = ipcshim_pipe_init();
 	if (err)
 		goto err_event;
-	err = ipcshim_port_init();
+	err = ipcshim_segment_init();
 	if (err)
 		goto err_pipe;
+	err = ipcshim_port_init();
+	if (err)
+		goto err_segment;
 	return 0;
 
+err_segment:
+	ipcshim_segment_exit();
 err_pipe:
 	ipcshim_pipe_exit();
 err_event:
@@ -36,6 +42,7 @@ err_event:
 static void __exit ipcshim_exit(void)
 {
 	ipcshim_port_exit();
+	ipcshim_segment_exit();
 	ipcshim_pipe_exit();
 	ipcshim_event_exit();
 }
@@ -43,6 +50,6 @@ static void __exit ipcshim_exit(void)
 module_init(ipcshim_init);
 module_exit(ipcshim_exit);
 
-MODULE_DESCRIPTION("Pipes and message pipes between processes, opened by pid");
+MODULE_DESCRIPTION("Pipes, message pipes and shared memory between processes, by pid");
 MODULE_AUTHOR("The ipcshim developers");
 MODULE_LICENSE("GPL");

@@ -38,8 +38,8 @@ static char *object_dname(struct dentry *dentry, char *buffer, int size)
 	char name[48];
 	int len;
 
-	len = scnprintf(name, sizeof(name), "ipcshim:[%s:%lu]",
-			object->ops->name(object), inode->i_ino) + 1;
+	len = scnprintf(name, sizeof(name), "ipcshim:[%s:%llu]",
+			object->ops->name(object), (u64)inode->i_ino) + 1;
 	if (len > size)
 		return ERR_PTR(-ENAMETOOLONG);
 	return memcpy(buffer + size - len, name, len);
@@ -55,6 +55,8 @@ static int object_init_fs_context(struct fs_context *fc)
 
 	if (!ctx)
 		return -ENOMEM;
+	/* Segments are mapped to execute, where the rights say so. */
+	fc->s_iflags &= ~SB_I_NOEXEC;
 	ctx->ops = &object_super_ops;
 	ctx->dops = &object_dentry_ops;
 	return 0;

@@ -62,6 +62,7 @@ static struct file *end_token_open(struct ipcshim_token *token,
 	claim->mode = ipcshim_pipe_mode(pipe);
 	claim->capacity = pipe->ring.size;
 	claim->inode = end->ino;
+	claim->length = 0;
 	return end_file_create(end, token->inode, token->mnt, process,
 			       claim->flags & IPCSHIM_CLAIM_NONBLOCK);
 }

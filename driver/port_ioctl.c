@@ -6,6 +6,7 @@
 #include "object.h"
 #include "pipe.h"
 #include "port.h"
+#include "segment.h"
 #include "token.h"
 
 /* The first real-time signal: what user space calls 32. */
@@ -21,8 +22,8 @@ static int port_query(struct ipcshim_query __user *uarg)
 	err = ipcshim_copy_in(&query, uarg, sizeof(query));
 	if (err)
 		return err;
-	if (query.flags ||
-	    memchr_inv(query.reserved, 0, sizeof(query.reserved)))
+	if (query.flags || query.limit_segment_bytes ||
+	    query.used_segment_bytes || query.segments || query.segment_bytes)
 		return -EINVAL;
 	user = ipcshim_user_get_current();
 	if (IS_ERR(user))
@@ -30,7 +31,8 @@ static int port_query(struct ipcshim_query __user *uarg)
 
 	query = (struct ipcshim_query) {
 		.abi_version = IPCSHIM_ABI_VERSION,
-		.features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES,
+		.features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES |
+			    IPCSHIM_FEATURE_SEGMENTS,
 		.page_size = PAGE_SIZE,
 		.capacity_max = IPCSHIM_CAPACITY_MAX,
 		.message_max = IPCSHIM_MESSAGE_MAX,
@@ -47,7 +49,15 @@ static int port_query(struct ipcshim_query __user *uarg)
 		.tokens = atomic64_read(&ipcshim_totals.tokens),
 		.events = atomic64_read(&ipcshim_totals.events),
 		.ring_bytes = atomic64_read(&ipcshim_totals.ring_bytes),
+		.limit_segment_bytes =
+			ipcshim_quota_limit(IPCSHIM_QUOTA_SEGMENT_BYTES),
+		.used_segment_bytes =
+			ipcshim_quota_used(user, IPCSHIM_QUOTA_SEGMENT_BYTES),
+		.segments = atomic64_read(&ipcshim_totals.segments),
+		.segment_bytes = atomic64_read(&ipcshim_totals.segment_bytes),
 	};
+	if (IS_ENABLED(CONFIG_DMA_SHARED_BUFFER))
+		query.features |= IPCSHIM_FEATURE_DMABUF;
 	ipcshim_user_put(user);
 	return ipcshim_copy_out(uarg, &query, sizeof(query));
 }
@@ -289,6 +299,10 @@ long ipcshim_port_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return port_set_access(port, uarg);
 	case IPCSHIM_OPEN_PIPE:
 		return ipcshim_pipe_open(port, uarg);
+	case IPCSHIM_CREATE_MEM:
+		return ipcshim_segment_make(port, uarg);
+	case IPCSHIM_ADOPT_MEM:
+		return ipcshim_segment_adopt(port, uarg);
 	case FIONREAD:
 		return port_bytes(port, uarg);
 	default:

@@ -26,11 +26,15 @@ MODULE_PARM_DESC(max_ports, "Open ports for each uid");
 
 static unsigned long max_objects = 16384;
 module_param(max_objects, ulong, 0644);
-MODULE_PARM_DESC(max_objects, "Pipes and unclaimed tokens for each uid");
+MODULE_PARM_DESC(max_objects, "Pipes, segments and unclaimed tokens for each uid");
 
 static unsigned long max_bytes = 1UL << 30;
 module_param(max_bytes, ulong, 0644);
 MODULE_PARM_DESC(max_bytes, "Bytes of capacity of all pipes of each uid");
+
+static unsigned long max_segment_bytes = 1UL << 30;
+module_param(max_segment_bytes, ulong, 0644);
+MODULE_PARM_DESC(max_segment_bytes, "Bytes of all segments of each uid");
 
 static unsigned int max_events = 1024;
 module_param(max_events, uint, 0644);
@@ -45,6 +49,8 @@ u64 ipcshim_quota_limit(enum ipcshim_quota quota)
 		return READ_ONCE(max_objects);
 	case IPCSHIM_QUOTA_BYTES:
 		return READ_ONCE(max_bytes);
+	case IPCSHIM_QUOTA_SEGMENT_BYTES:
+		return READ_ONCE(max_segment_bytes);
 	default:
 		return 0;
 	}

@@ -66,6 +66,15 @@ static void token_free(struct ipcshim_token *token)
 	kfree(token);
 }
 
+/* The last of a token that is in no port any more. */
+static void token_die(struct ipcshim_token *token,
+		      const struct ipcshim_ending *ending)
+{
+	atomic64_dec(&ipcshim_totals.tokens);
+	token->ops->drop(token, ending);
+	token_free(token);
+}
+
 static struct ipcshim_token *token_alloc(struct ipcshim_process *process,
 					 u16 code, u16 command, bool skip)
 {
@@ -196,11 +205,8 @@ void ipcshim_token_publish(struct ipcshim_token *token)
 	}
 	spin_unlock(&process->lock);
 	/* With its lock dropped a published token may be claimed and gone. */
-	if (port)
-		return;
-	atomic64_dec(&ipcshim_totals.tokens);
-	token->ops->drop(token, &closed);
-	token_free(token);
+	if (!port)
+		token_die(token, &closed);
 }
 
 void ipcshim_token_cancel(struct ipcshim_token *token)
@@ -232,11 +238,8 @@ void ipcshim_token_drop_all(struct list_head *dead,
 {
 	struct ipcshim_token *token, *next;
 
-	list_for_each_entry_safe(token, next, dead, in_port) {
-		atomic64_dec(&ipcshim_totals.tokens);
-		token->ops->drop(token, ending);
-		token_free(token);
-	}
+	list_for_each_entry_safe(token, next, dead, in_port)
+		token_die(token, ending);
 }
 
 static struct ipcshim_token *token_take(struct ipcshim_process *process, u64 id)
@@ -264,11 +267,8 @@ static void token_put_back(struct ipcshim_token *token)
 	dead = !token->port;
 	token->state = IPCSHIM_TOKEN_WAITING;
 	spin_unlock(&process->lock);
-	if (!dead)
-		return;
-	atomic64_dec(&ipcshim_totals.tokens);
-	token->ops->drop(token, &ending);
-	token_free(token);
+	if (dead)
+		token_die(token, &ending);
 }
 
 int ipcshim_token_claim(struct ipcshim_port *port,
@@ -282,7 +282,7 @@ int ipcshim_token_claim(struct ipcshim_port *port,
 	err = ipcshim_copy_in(&claim, uarg, sizeof(claim));
 	if (err)
 		return err;
-	if (claim.flags & ~IPCSHIM_CLAIM_NONBLOCK || claim.reserved)
+	if (claim.flags & ~IPCSHIM_CLAIM_NONBLOCK || claim.length)
 		return -EINVAL;
 	if (!ipcshim_process_is_current(port->process))
 		return -EPERM;
@@ -309,9 +309,7 @@ int ipcshim_token_claim(struct ipcshim_port *port,
 	trace_ipcshim_claim(token);
 	token->ops->opened(file);
 	token_unlink(token);
-	atomic64_dec(&ipcshim_totals.tokens);
-	token->ops->drop(token, NULL);
-	token_free(token);
+	token_die(token, NULL);
 	fd_install(fd, file);
 	return 0;
 
@@ -320,6 +318,12 @@ err_file:
 err_fd:
 	put_unused_fd(fd);
 err_token:
-	token_put_back(token);
+	if (err == -ESTALE) {
+		/* What it stood for was taken back: it is good for nothing. */
+		token_unlink(token);
+		token_die(token, NULL);
+	} else {
+		token_put_back(token);
+	}
 	return err;
 }

@@ -24,7 +24,10 @@ struct ipcshim_token;
 struct ipcshim_user;
 
 struct ipcshim_token_ops {
-	/* A file for the claimer, not yet visible; fills the out fields. */
+	/*
+	 * A file for the claimer, not yet visible; fills the out fields.
+	 * -ESTALE: never again, the token dies; other errors leave it.
+	 */
 	struct file *(*open)(struct ipcshim_token *token,
 			     struct ipcshim_process *process,
 			     struct ipcshim_claim *claim);

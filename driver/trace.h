@@ -11,6 +11,7 @@
 #include "event.h"
 #include "pipe.h"
 #include "process.h"
+#include "segment.h"
 #include "token.h"
 
 DECLARE_EVENT_CLASS(ipcshim_hand_over,
@@ -107,6 +108,96 @@ TRACE_EVENT(ipcshim_close,
 		      __entry->sender, __entry->receiver, __entry->end,
 		      __entry->how, __entry->status, __entry->bytes,
 		      __entry->messages)
+);
+
+/* A segment was shared, lent or handed over: the grants of both sides. */
+TRACE_EVENT(ipcshim_share,
+	    TP_PROTO(const struct ipcshim_segment *segment,
+		     const struct ipcshim_segment *grant, u32 pid, u64 token),
+	    TP_ARGS(segment, grant, pid, token),
+	    TP_STRUCT__entry(__field(u64, ino)
+			     __field(u64, grant)
+			     __field(u64, length)
+			     __field(u64, token)
+			     __field(u32, pid)
+			     __field(u16, mode)
+			     __field(u16, rights)),
+	    TP_fast_assign(__entry->ino = segment->ino;
+			   __entry->grant = grant->ino;
+			   __entry->length =
+				ipcshim_memory_length(grant->memory);
+			   __entry->token = token;
+			   __entry->pid = pid;
+			   __entry->mode = grant->mode;
+			   __entry->rights = grant->rights;),
+	    TP_printk("inode=%llu grant=%llu mode=%u rights=%u length=%llu pid=%u token=%llu",
+		      __entry->ino, __entry->grant, __entry->mode,
+		      __entry->rights, __entry->length, __entry->pid,
+		      __entry->token)
+);
+
+/* A grant is stale from here on: it ended, or was taken back. */
+TRACE_EVENT(ipcshim_revoke,
+	    TP_PROTO(const struct ipcshim_segment *segment,
+		     const struct ipcshim_ending *ending),
+	    TP_ARGS(segment, ending),
+	    TP_STRUCT__entry(__field(u64, ino)
+			     __field(u16, mode)
+			     __field(u16, how)
+			     __field(u16, status)),
+	    TP_fast_assign(__entry->ino = segment->ino;
+			   __entry->mode = segment->mode;
+			   __entry->how = ending->how;
+			   __entry->status = ending->status;),
+	    TP_printk("inode=%llu mode=%u how=%u status=%u", __entry->ino,
+		      __entry->mode, __entry->how, __entry->status)
+);
+
+/* What was lent is back: the borrower's grant, and the lender's new one. */
+TRACE_EVENT(ipcshim_return,
+	    TP_PROTO(const struct ipcshim_segment *segment,
+		     const struct ipcshim_segment *home),
+	    TP_ARGS(segment, home),
+	    TP_STRUCT__entry(__field(u64, ino)
+			     __field(u64, home)
+			     __field(u16, how)
+			     __field(u16, status)),
+	    TP_fast_assign(__entry->ino = segment->ino;
+			   __entry->home = home->ino;
+			   __entry->how = ipcshim_lease_ended(segment).how;
+			   __entry->status =
+				ipcshim_lease_ended(segment).status;),
+	    TP_printk("inode=%llu home=%llu how=%u status=%u", __entry->ino,
+		      __entry->home, __entry->how, __entry->status)
+);
+
+TRACE_EVENT(ipcshim_adopt,
+	    TP_PROTO(const struct ipcshim_segment *segment, u64 address,
+		     u64 length),
+	    TP_ARGS(segment, address, length),
+	    TP_STRUCT__entry(__field(u64, ino)
+			     __field(u64, address)
+			     __field(u64, length)),
+	    TP_fast_assign(__entry->ino = segment->ino;
+			   __entry->address = address;
+			   __entry->length = length;),
+	    TP_printk("inode=%llu address=0x%llx length=%llu", __entry->ino,
+		      __entry->address, __entry->length)
+);
+
+/* Why a hand-over is refused with EBUSY: the first page that is still reached. */
+TRACE_EVENT(ipcshim_pinned,
+	    TP_PROTO(const struct ipcshim_memory *memory,
+		     const struct folio *folio),
+	    TP_ARGS(memory, folio),
+	    TP_STRUCT__entry(__field(u64, length)
+			     __field(u64, index)
+			     __field(int, references)),
+	    TP_fast_assign(__entry->length = ipcshim_memory_length(memory);
+			   __entry->index = folio->index;
+			   __entry->references = folio_ref_count(folio) - 1;),
+	    TP_printk("length=%llu page=%llu references=%d", __entry->length,
+		      __entry->index, __entry->references)
 );
 
 /* A hand-over to process "pid" was refused. */

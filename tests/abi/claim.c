@@ -37,7 +37,8 @@ static uint64_t token_for_me(int port)
 
 REJECT_CLAIM(claim_unknown_flag_is_EINVAL, EINVAL, args.flags = 1U << 1)
 REJECT_CLAIM(claim_highest_flag_is_EINVAL, EINVAL, args.flags = 1U << 31)
-REJECT_CLAIM(claim_reserved_field_set_is_EINVAL, EINVAL, args.reserved = 1)
+REJECT_CLAIM(claim_length_set_is_EINVAL, EINVAL, args.length = 1)
+REJECT_CLAIM(claim_length_set_high_is_EINVAL, EINVAL, args.length = 1ULL << 63)
 REJECT_CLAIM(claim_token_0_is_ENOENT, ENOENT, args.token = 0)
 REJECT_CLAIM(claim_token_that_never_was_is_ENOENT, ENOENT, args.token += 1000000)
 REJECT_CLAIM(claim_token_beyond_32_bits_is_ENOENT, ENOENT, args.token |= 1ULL << 32)
@@ -124,7 +125,7 @@ TEST(claim_token_of_a_port_that_was_closed_is_ENOENT)
 	ASSERT_EQ(ENOENT, peer_claim(&peer, args.token));
 	/* Its object closed as if the target had closed it. */
 	ASSERT_ERRNO(EPIPE, ioctl(args.fd, IPCSHIM_PIPE_WRITE,
-				  &(struct ipcshim_pipe_io){ .buffer = (uintptr_t) "x", .size = 1 }));
+				  &(struct ipcshim_pipe_io){ .buffer = (uintptr_t)"x", .size = 1 }));
 	ASSERT_EQ(IPCSHIM_HOW_CLOSED, event_read(port).pipe_closed.how);
 }
 
@@ -155,6 +156,7 @@ TEST(claim_tells_what_was_claimed)
 	ASSERT_EQ(IPCSHIM_END_SENDER, args.end);
 	ASSERT_EQ(IPCSHIM_PIPE_MESSAGE, args.mode);
 	ASSERT_EQ(5 * UNIT, args.capacity);
+	ASSERT_EQ(0, args.length);
 	ASSERT_OK(fstat(args.fd, &state));
 	ASSERT_EQ(state.st_ino, args.inode);
 	ASSERT_TRUE(args.inode != open_pipe.inode);

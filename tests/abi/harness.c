@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
 #include "support.h"
 
 static struct test *first;
@@ -92,6 +93,8 @@ int main(int argc, char **argv)
 	/* What a test executes as another program, see support.h. */
 	if (argc == 4 && strcmp(argv[1], "--open-to") == 0)
 		return program_open_to(argv[2], argv[3]);
+	if (argc == 3 && strcmp(argv[1], "--stay") == 0)
+		return program_stay(argv[2]);
 	fprintf(stderr, "use: %s --list | --run NAME\n", argv[0]);
 	return 2;
 }

@@ -32,6 +32,8 @@ AT(ipcshim_event, pid, 24);
 AT(ipcshim_event, uid, 28);
 AT(ipcshim_event, recv_pipe, 32);
 AT(ipcshim_event, pipe_closed, 32);
+AT(ipcshim_event, recv_shared_mem, 32);
+AT(ipcshim_event, unshared_mem, 32);
 AT(ipcshim_event, data, 32);
 ENDS_WITH(ipcshim_event, data);
 
@@ -51,6 +53,24 @@ AT(ipcshim_pipe_closed, bytes_unread, 16);
 AT(ipcshim_pipe_closed, messages_unread, 24);
 ENDS_WITH(ipcshim_pipe_closed, messages_unread);
 
+SIZE_IS(ipcshim_recv_shared_mem, 32);
+AT(ipcshim_recv_shared_mem, length, 0);
+AT(ipcshim_recv_shared_mem, mode, 8);
+AT(ipcshim_recv_shared_mem, rights, 10);
+AT(ipcshim_recv_shared_mem, how, 12);
+AT(ipcshim_recv_shared_mem, status, 14);
+AT(ipcshim_recv_shared_mem, inode, 16);
+AT(ipcshim_recv_shared_mem, deadline, 24);
+ENDS_WITH(ipcshim_recv_shared_mem, deadline);
+
+SIZE_IS(ipcshim_unshared_mem, 32);
+AT(ipcshim_unshared_mem, how, 0);
+AT(ipcshim_unshared_mem, reserved0, 2);
+AT(ipcshim_unshared_mem, status, 4);
+AT(ipcshim_unshared_mem, inode, 8);
+AT(ipcshim_unshared_mem, reserved, 16);
+ENDS_WITH(ipcshim_unshared_mem, reserved);
+
 SIZE_IS(ipcshim_signal, 32);
 AT(ipcshim_signal, pid, 4);
 AT(ipcshim_signal, token, 8);
@@ -68,8 +88,11 @@ AT(ipcshim_query, page_size, 16);
 AT(ipcshim_query, limit_ports, 32);
 AT(ipcshim_query, used_ports, 64);
 AT(ipcshim_query, ports, 88);
-AT(ipcshim_query, reserved, 128);
-ENDS_WITH(ipcshim_query, reserved);
+AT(ipcshim_query, ring_bytes, 120);
+AT(ipcshim_query, limit_segment_bytes, 128);
+AT(ipcshim_query, used_segment_bytes, 136);
+AT(ipcshim_query, segments, 144);
+ENDS_WITH(ipcshim_query, segment_bytes);
 
 SIZE_IS(ipcshim_handle, 40);
 AT(ipcshim_handle, flags, 16);
@@ -95,9 +118,12 @@ SIZE_IS(ipcshim_claim, 40);
 AT(ipcshim_claim, flags, 8);
 AT(ipcshim_claim, fd, 12);
 AT(ipcshim_claim, end, 16);
+AT(ipcshim_claim, rights, 16);
+AT(ipcshim_claim, mode, 18);
 AT(ipcshim_claim, capacity, 20);
 AT(ipcshim_claim, inode, 24);
-ENDS_WITH(ipcshim_claim, reserved);
+AT(ipcshim_claim, length, 32);
+ENDS_WITH(ipcshim_claim, length);
 
 SIZE_IS(ipcshim_open_pipe, 64);
 AT(ipcshim_open_pipe, direction, 8);
@@ -127,6 +153,67 @@ AT(ipcshim_pipe_info, capacity, 8);
 AT(ipcshim_pipe_info, inode, 40);
 ENDS_WITH(ipcshim_pipe_info, reserved);
 
+SIZE_IS(ipcshim_create_mem, 32);
+AT(ipcshim_create_mem, length, 0);
+AT(ipcshim_create_mem, flags, 8);
+AT(ipcshim_create_mem, fd, 12);
+AT(ipcshim_create_mem, inode, 16);
+AT(ipcshim_create_mem, reserved, 24);
+ENDS_WITH(ipcshim_create_mem, reserved);
+
+SIZE_IS(ipcshim_adopt_mem, 40);
+AT(ipcshim_adopt_mem, address, 0);
+AT(ipcshim_adopt_mem, length, 8);
+AT(ipcshim_adopt_mem, flags, 16);
+AT(ipcshim_adopt_mem, fd, 20);
+AT(ipcshim_adopt_mem, inode, 24);
+AT(ipcshim_adopt_mem, reserved, 32);
+ENDS_WITH(ipcshim_adopt_mem, reserved);
+
+SIZE_IS(ipcshim_share_mem, 48);
+AT(ipcshim_share_mem, pid, 0);
+AT(ipcshim_share_mem, flags, 4);
+AT(ipcshim_share_mem, mode, 8);
+AT(ipcshim_share_mem, rights, 10);
+AT(ipcshim_share_mem, command, 12);
+AT(ipcshim_share_mem, reserved0, 14);
+AT(ipcshim_share_mem, deadline, 16);
+AT(ipcshim_share_mem, token, 24);
+AT(ipcshim_share_mem, inode, 32);
+AT(ipcshim_share_mem, reserved, 40);
+ENDS_WITH(ipcshim_share_mem, reserved);
+
+SIZE_IS(ipcshim_unshare_mem, 16);
+AT(ipcshim_unshare_mem, pid, 0);
+AT(ipcshim_unshare_mem, flags, 4);
+AT(ipcshim_unshare_mem, revoked, 8);
+AT(ipcshim_unshare_mem, reserved, 12);
+ENDS_WITH(ipcshim_unshare_mem, reserved);
+
+SIZE_IS(ipcshim_mem_info, 64);
+AT(ipcshim_mem_info, flags, 0);
+AT(ipcshim_mem_info, mode, 4);
+AT(ipcshim_mem_info, rights, 6);
+AT(ipcshim_mem_info, length, 8);
+AT(ipcshim_mem_info, allocated, 16);
+AT(ipcshim_mem_info, inode, 24);
+AT(ipcshim_mem_info, deadline, 32);
+AT(ipcshim_mem_info, sharer, 40);
+AT(ipcshim_mem_info, nr_holders, 44);
+AT(ipcshim_mem_info, holders, 48);
+AT(ipcshim_mem_info, reserved, 56);
+ENDS_WITH(ipcshim_mem_info, reserved);
+
+SIZE_IS(ipcshim_return_mem, 8);
+AT(ipcshim_return_mem, flags, 0);
+ENDS_WITH(ipcshim_return_mem, reserved);
+
+SIZE_IS(ipcshim_export_dmabuf, 16);
+AT(ipcshim_export_dmabuf, flags, 0);
+AT(ipcshim_export_dmabuf, fd, 4);
+AT(ipcshim_export_dmabuf, reserved, 8);
+ENDS_WITH(ipcshim_export_dmabuf, reserved);
+
 /* A published number never changes; these are what the first version had. */
 TEST(every_command_has_the_number_of_the_first_version)
 {
@@ -143,4 +230,11 @@ TEST(every_command_has_the_number_of_the_first_version)
 	ASSERT_EQ(0xc048e923, IPCSHIM_PIPE_READ);
 	ASSERT_EQ(0xc040e924, IPCSHIM_PIPE_INFO);
 	ASSERT_EQ(0x4008e925, IPCSHIM_CLOSE_PIPE);
+	ASSERT_EQ(0xc020e930, IPCSHIM_CREATE_MEM);
+	ASSERT_EQ(0xc028e931, IPCSHIM_ADOPT_MEM);
+	ASSERT_EQ(0xc030e934, IPCSHIM_SHARE_MEM);
+	ASSERT_EQ(0xc010e935, IPCSHIM_UNSHARE_MEM);
+	ASSERT_EQ(0xc040e936, IPCSHIM_MEM_SHARING_INFO);
+	ASSERT_EQ(0x4008e937, IPCSHIM_RETURN_MEM);
+	ASSERT_EQ(0xc010e938, IPCSHIM_EXPORT_DMABUF);
 }

@@ -5,92 +5,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "harness.h"
+#include "injection.h"
 #include "support.h"
-
-static bool setting(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool done = fd >= 0 && write(fd, value, strlen(value)) > 0;
-
-	if (fd >= 0)
-		close(fd);
-	return done;
-}
-
-static int injector_open(void)
-{
-	int fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		SKIP("this kernel has no fault injection (CONFIG_FAULT_INJECTION)");
-	if (!setting("/sys/kernel/debug/failslab/ignore-gfp-wait", "N") ||
-	    !setting("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N") ||
-	    !setting("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N") ||
-	    !setting("/sys/kernel/debug/fail_page_alloc/min-order", "0"))
-		SKIP("failslab and fail_page_alloc can't be set in /sys/kernel/debug");
-	/* No stack trace for each of hundreds. */
-	setting("/sys/kernel/debug/failslab/verbose", "0");
-	setting("/sys/kernel/debug/fail_page_alloc/verbose", "0");
-	setting("/sys/kernel/debug/fail_usercopy/verbose", "0");
-	return fd;
-}
-
-/*
- * Arms, calls, and says whether the fault was taken within the call.  Reading
- * back and resetting are copies that can take the fault themselves.
- */
-static bool with_fault(int injector, unsigned int n, int (*call)(void *), void *argument,
-		       int *result)
-{
-	char text[16];
-	bool taken;
-	int length = snprintf(text, sizeof(text), "%u", n);
-	ssize_t count;
-
-	ASSERT_EQ(length, pwrite(injector, text, (size_t)length, 0));
-	*result = call(argument);
-	memset(text, 0, sizeof(text));
-	count = pread(injector, text, sizeof(text) - 1, 0);
-	taken = count > 0 && atoi(text) == 0;
-	while (pwrite(injector, "0", 1, 0) != 1)
-		ASSERT_EQ(EFAULT, errno);
-	return taken;
-}
-
-/* After each try "undo" takes back what a success made. */
-static void fail_each(int (*call)(void *), void (*undo)(void *), void *argument, int port)
-{
-	int injector = injector_open();
-	struct state before = state_now(port);
-	unsigned int refusals = 0;
-
-	for (unsigned int n = 1;; n++) {
-		int result;
-		bool taken = with_fault(injector, n, call, argument, &result);
-
-		if (result == 0)
-			undo(argument);
-		else
-			refusals += result == ENOMEM;
-		if (result != 0 && result != ENOMEM && result != EFAULT)
-			test_failed(__FILE__, __LINE__, "fault %u gave %s", n,
-				    strerrorname_np(result));
-		state_same(port, &before);
-		if (!taken) {
-			ASSERT_EQ(0, result);
-			break;
-		}
-		ASSERT_TRUE(n < 2000);
-	}
-	ASSERT_TRUE(refusals > 0);
-}
 
 struct subject {
 	int port;
@@ -124,7 +43,7 @@ TEST(open_of_a_port_without_memory_is_ENOMEM_and_leaves_nothing)
 {
 	struct subject subject = { .port = port_open() };
 
-	fail_each(opens_port, closes_port, &subject, subject.port);
+	fail_each(&(struct attempt){ opens_port, closes_port, NULL, 0 }, &subject, subject.port);
 }
 
 static int opens_pipe(void *argument)
@@ -153,14 +72,14 @@ TEST(open_pipe_without_memory_is_ENOMEM_and_leaves_nothing)
 {
 	struct subject subject = { .port = port_open() };
 
-	fail_each(opens_pipe, closes_pipe, &subject, subject.port);
+	fail_each(&(struct attempt){ opens_pipe, closes_pipe, NULL, 0 }, &subject, subject.port);
 }
 
 TEST(open_pipe_to_a_process_without_memory_is_ENOMEM_and_leaves_nothing)
 {
 	struct subject subject = { .port = port_open(), .peer = peer_listening() };
 
-	fail_each(opens_pipe, closes_pipe, &subject, subject.port);
+	fail_each(&(struct attempt){ opens_pipe, closes_pipe, NULL, 0 }, &subject, subject.port);
 }
 
 static int sends_pipe(void *argument)
@@ -181,7 +100,7 @@ TEST(send_pipe_without_memory_is_ENOMEM_and_leaves_nothing)
 	struct subject subject = { .port = port_open(), .peer = peer_listening() };
 
 	subject.ends = ends_open(subject.port, IPCSHIM_PIPE_RAW, 0);
-	fail_each(sends_pipe, unsends_pipe, &subject, subject.port);
+	fail_each(&(struct attempt){ sends_pipe, unsends_pipe, NULL, 0 }, &subject, subject.port);
 }
 
 static int handles(void *argument)
@@ -250,53 +169,15 @@ TEST(first_write_with_any_one_allocation_failing_loses_nothing)
 	ASSERT_TRUE(n > 2);
 }
 
-/*
- * Makes ready that every allocation of a task fails; the descriptor takes "1"
- * and "0" for this one.  Between the two nothing else may need memory.
- */
-static int no_memory_switch(void)
-{
-	static const char *const faults[] = { "failslab", "fail_page_alloc" };
-	static const char *const settings[][2] = {
-		{ "task-filter", "Y" }, { "times", "-1" },	   { "interval", "1" },
-		{ "space", "0" },	{ "probability", "100" },
-	};
-	int fd;
-
-	for (unsigned int i = 0; i < 2; i++) {
-		for (unsigned int j = 0; j < sizeof(settings) / sizeof(settings[0]); j++) {
-			char path[64];
-
-			snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", faults[i],
-				 settings[j][0]);
-			ASSERT_TRUE(setting(path, settings[j][1]));
-		}
-	}
-	fd = open("/proc/self/make-it-fail", O_WRONLY | O_CLOEXEC);
-	ASSERT_OK(fd);
-	return fd;
-}
-
 TEST(first_write_without_any_memory_is_ENOMEM_and_the_next_one_succeeds)
 {
 	struct subject subject = { .port = port_open() };
 	struct ipcshim_query before;
-	long results[3];
-	int error;
-	int fail;
+	int fail = no_memory_switch();
 
-	close(injector_open());
-	fail = no_memory_switch();
 	subject.ends = ends_open(subject.port, IPCSHIM_PIPE_RAW, 16);
 	before = query(subject.port);
-	results[0] = pwrite(fail, "1", 1, 0);
-	results[1] = write(subject.ends.sender, "x", 1);
-	error = errno;
-	results[2] = pwrite(fail, "0", 1, 0);
-	ASSERT_EQ(1, results[0]);
-	ASSERT_EQ(-1, results[1]);
-	ASSERT_EQ(1, results[2]);
-	ASSERT_EQ(ENOMEM, error);
+	ASSERT_EQ(ENOMEM, without_memory(fail, writes_first, &subject));
 	ASSERT_EQ(0, info_of(subject.ends.receiver).bytes_waiting);
 	ASSERT_EQ(before.ring_bytes, query(subject.port).ring_bytes);
 	ASSERT_EQ(0, writes_first(&subject));

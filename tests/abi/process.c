@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "memory.h"
 #include "support.h"
 
 void put(int fd, uint64_t value)
@@ -159,6 +160,8 @@ static void peer_body(int fd, void *argument)
 			port = peer_port(options);
 			put(fd, 0);
 			break;
+		default:
+			memory_command(fd, &port, command);
 		}
 	}
 }

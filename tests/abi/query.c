@@ -15,14 +15,21 @@ TEST(query_flags_set_is_EINVAL)
 	ASSERT_ERRNO(EINVAL, ioctl(port_open(), IPCSHIM_QUERY, &args));
 }
 
-TEST(query_any_reserved_field_set_is_EINVAL)
+/* These were reserved in the first version, so they stay [in] 0. */
+TEST(query_any_field_about_segments_set_is_EINVAL)
 {
 	int port = port_open();
 
 	for (int i = 0; i < 4; i++) {
 		struct ipcshim_query args = { 0 };
+		__u64 *fields[] = {
+			&args.limit_segment_bytes,
+			&args.used_segment_bytes,
+			&args.segments,
+			&args.segment_bytes,
+		};
 
-		args.reserved[i] = 1ULL << (i * 16);
+		*fields[i] = 1ULL << (i * 16);
 		ASSERT_ERRNO(EINVAL, ioctl(port, IPCSHIM_QUERY, &args));
 	}
 }
@@ -42,22 +49,28 @@ TEST(query_answer_to_read_only_memory_is_EFAULT)
 
 TEST(query_tells_version_features_and_sizes)
 {
+	const uint64_t features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES |
+				  IPCSHIM_FEATURE_SEGMENTS;
 	struct ipcshim_query args;
 
 	memset(&args, 0xff, sizeof(args));
 	/* What is only [out] is ignored on entry. */
 	args.flags = 0;
-	memset(args.reserved, 0, sizeof(args.reserved));
+	args.limit_segment_bytes = 0;
+	args.used_segment_bytes = 0;
+	args.segments = 0;
+	args.segment_bytes = 0;
 	ASSERT_OK(ioctl(port_open(), IPCSHIM_QUERY, &args));
 	ASSERT_EQ(IPCSHIM_ABI_VERSION, args.abi_version);
-	ASSERT_EQ(IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES,
-		  args.features & (IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES));
+	ASSERT_EQ(features, args.features & ~IPCSHIM_FEATURE_DMABUF);
 	ASSERT_EQ(sysconf(_SC_PAGESIZE), args.page_size);
 	ASSERT_EQ(IPCSHIM_CAPACITY_MAX, args.capacity_max);
 	ASSERT_EQ(IPCSHIM_MESSAGE_MAX, args.message_max);
 	ASSERT_EQ(IPCSHIM_PIPE_BUF, args.pipe_buf);
-	for (int i = 0; i < 4; i++)
-		ASSERT_EQ(0, args.reserved[i]);
+	ASSERT_TRUE(args.limit_segment_bytes > 0);
+	ASSERT_EQ(0, args.used_segment_bytes);
+	ASSERT_EQ(0, args.segments);
+	ASSERT_EQ(0, args.segment_bytes);
 }
 
 TEST(query_counts_ports)

@@ -124,6 +124,9 @@ void state_same(int port, const struct state *before)
 	ASSERT_EQ(before->query.tokens, now.query.tokens);
 	ASSERT_EQ(before->query.events, now.query.events);
 	ASSERT_EQ(before->query.ring_bytes, now.query.ring_bytes);
+	ASSERT_EQ(before->query.used_segment_bytes, now.query.used_segment_bytes);
+	ASSERT_EQ(before->query.segments, now.query.segments);
+	ASSERT_EQ(before->query.segment_bytes, now.query.segment_bytes);
 	ASSERT_EQ(before->descriptors, now.descriptors);
 }
 
@@ -208,7 +211,7 @@ void expect_content(int receiver, size_t size, unsigned int seed)
 
 struct restored {
 	char path[128];
-	char value[32];
+	char value[130];
 	pid_t owner;
 };
 
@@ -229,10 +232,9 @@ static void restore_settings(void)
 	}
 }
 
-void setting_set(const char *path, unsigned long long value)
+void text_setting_set(const char *path, const char *value)
 {
 	struct restored *place = &saved[saved_count];
-	char text[32];
 	ssize_t length;
 	int fd;
 
@@ -247,9 +249,16 @@ void setting_set(const char *path, unsigned long long value)
 	place->owner = getpid();
 	if (saved_count++ == 0)
 		atexit(restore_settings);
-	length = snprintf(text, sizeof(text), "%llu", value);
-	ASSERT_EQ(length, pwrite(fd, text, (size_t)length, 0));
+	ASSERT_EQ(strlen(value), pwrite(fd, value, strlen(value), 0));
 	close(fd);
+}
+
+void setting_set(const char *path, unsigned long long value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", value);
+	text_setting_set(path, text);
 }
 
 void parameter_set(const char *name, unsigned long long value)

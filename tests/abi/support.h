@@ -108,6 +108,7 @@ int program_open_to(const char *pid, const char *result_fd);
 
 /* Settings, and parameters of the module; what was set before comes back at exit. */
 void setting_set(const char *path, unsigned long long value);
+void text_setting_set(const char *path, const char *value);
 void parameter_set(const char *name, unsigned long long value);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * ipcshim: pipes, message pipes and announcements between processes.
+ * ipcshim: pipes, message pipes, shared memory and announcements between
+ * processes.
  *
  * This header is the specification of the driver's interface.  It alone
  * carries the names, numbers, units and errors; nothing else repeats them.
@@ -61,6 +62,23 @@
 #define IPCSHIM_PIPE_BUF	4096
 
 /*
+ * What a holder may do with a segment (u16).  READ is always among them; WRITE
+ * goes neither with EXECUTE nor with COPY_ON_WRITE.  Only who made a segment has
+ * both, and no mapping ever has both at once.
+ */
+#define IPCSHIM_RIGHT_READ		0x1
+#define IPCSHIM_RIGHT_WRITE		0x2	/* shared with every other holder */
+#define IPCSHIM_RIGHT_EXECUTE		0x4
+#define IPCSHIM_RIGHT_COPY_ON_WRITE	0x8	/* MAP_PRIVATE: what is written stays my own */
+
+/* How a holder came to a segment (u16).  SHARE_MEM takes the first two. */
+#define IPCSHIM_MEM_MUTUAL	1	/* both use it (seed 002) */
+#define IPCSHIM_MEM_EXCLUSIVE	2	/* the sharer has lost it (seed 002) */
+#define IPCSHIM_MEM_LENT	3	/* exclusive, and it goes back */
+#define IPCSHIM_MEM_RETURNED	4	/* was lent, and came back */
+#define IPCSHIM_MEM_MADE	5	/* by CREATE_MEM or ADOPT_MEM */
+
+/*
  * Events: what the seeds call signals
  * ===================================
  */
@@ -68,6 +86,8 @@
 /* Codes (u16).  Those below 128 can be registered; others are EINVAL. */
 #define IPCSHIM_EVENT_RECV_PIPE		0x20	/* seed 002 */
 #define IPCSHIM_EVENT_PIPE_CLOSED	0x21	/* seed 002 */
+#define IPCSHIM_EVENT_RECV_SHARED_MEM	0x34	/* seed 002 */
+#define IPCSHIM_EVENT_UNSHARED_MEM	0x35	/* seed 002 */
 #define IPCSHIM_EVENT_CODES		128	/* bits in a set of codes */
 
 /*
@@ -80,6 +100,7 @@
 #define IPCSHIM_HOW_EXECUTED	4	/* its holder executed another program */
 #define IPCSHIM_HOW_REVOKED	5	/* taken back by its sharer */
 #define IPCSHIM_HOW_LEASE_ENDED	6	/* lent, and the time was over */
+#define IPCSHIM_HOW_RETURNED	7	/* lent, and given back by RETURN_MEM */
 
 /* Which end of a pipe (u16). */
 #define IPCSHIM_END_SENDER	1	/* seed 002: SC, write only */
@@ -116,6 +137,35 @@ struct ipcshim_pipe_closed {
 	__u64 messages_unread;	/* messages likewise; 0 for a raw pipe */
 };
 
+/*
+ * RECV_SHARED_MEM: somebody shared a segment with this process, or one that it
+ * lent has come back; CLAIM takes it.
+ */
+struct ipcshim_recv_shared_mem {
+	__u64 length;		/* bytes */
+	__u16 mode;		/* IPCSHIM_MEM_MUTUAL, _EXCLUSIVE, _LENT or _RETURNED */
+	__u16 rights;		/* IPCSHIM_RIGHT_* */
+	__u16 how;		/* RETURNED: IPCSHIM_HOW_*, why; else 0 */
+	__u16 status;		/* exit code or signal number, see HOW */
+	__u64 inode;		/* st_ino of the segment's descriptor here */
+	__u64 deadline;		/* LENT: end of the lease, 0: none; else 0 */
+};
+
+/*
+ * UNSHARED_MEM: of a segment that this process has claimed.
+ * REVOKED, LEASE_ENDED: it is gone, with every mapping of it.
+ * Else the sharer has ended: nobody can take it back any more, the pages stay.
+ * At most one for each segment, and none if no port of the process handles
+ * UNSHARED_MEM at that moment.
+ */
+struct ipcshim_unshared_mem {
+	__u16 how;		/* IPCSHIM_HOW_* */
+	__u16 reserved0;	/* 0 */
+	__s32 status;		/* exit code or signal number, see HOW */
+	__u64 inode;		/* st_ino of the segment */
+	__u64 reserved[2];	/* 0 */
+};
+
 /* What read(2) on a port returns, whole and one after another. */
 struct ipcshim_event {
 	__u16 code;		/* IPCSHIM_EVENT_* */
@@ -128,6 +178,8 @@ struct ipcshim_event {
 	union {
 		struct ipcshim_recv_pipe recv_pipe;
 		struct ipcshim_pipe_closed pipe_closed;
+		struct ipcshim_recv_shared_mem recv_shared_mem;
+		struct ipcshim_unshared_mem unshared_mem;
 		__u8 data[32];
 	};
 };
@@ -169,6 +221,8 @@ struct ipcshim_signal {
 /* QUERY 0x00: versions, limits, and what exists.  Ours.  Any thread. */
 #define IPCSHIM_FEATURE_EVENTS	0x1ULL	/* ports and events */
 #define IPCSHIM_FEATURE_PIPES	0x2ULL	/* raw and message pipes */
+#define IPCSHIM_FEATURE_SEGMENTS	0x4ULL	/* shared memory */
+#define IPCSHIM_FEATURE_DMABUF	0x8ULL	/* EXPORT_DMABUF: the kernel has dma-bufs */
 
 struct ipcshim_query {
 	__u32 flags;			/* [in] 0 */
@@ -180,7 +234,7 @@ struct ipcshim_query {
 	__u32 pipe_buf;			/* [out] bytes, see IPCSHIM_PIPE_BUF */
 	/* Limits for each uid, CAP_SYS_RESOURCE is exempt. */
 	__u64 limit_ports;		/* [out] open ports */
-	__u64 limit_objects;		/* [out] pipes, and tokens never claimed */
+	__u64 limit_objects;		/* [out] pipes, segments, and tokens never claimed */
 	__u64 limit_bytes;		/* [out] bytes of capacity of all pipes */
 	/* Limit for each port, nobody is exempt. */
 	__u64 limit_events;		/* [out] events waiting, beside PIPE_CLOSED */
@@ -194,7 +248,14 @@ struct ipcshim_query {
 	__u64 tokens;			/* [out] handed over and not yet claimed */
 	__u64 events;			/* [out] waiting in ports */
 	__u64 ring_bytes;		/* [out] allocated for the pipes' contents */
-	__u64 reserved[4];		/* [in] 0 */
+	/*
+	 * All four [in] 0.  0 also comes out of a driver without
+	 * FEATURE_SEGMENTS.
+	 */
+	__u64 limit_segment_bytes;	/* [out] for each uid: lengths of its segments */
+	__u64 used_segment_bytes;	/* [out] of the caller's uid */
+	__u64 segments;			/* [out] in the whole driver */
+	__u64 segment_bytes;		/* [out] allocated for their contents */
 };
 
 #define IPCSHIM_QUERY		_IOWR(IPCSHIM_IOC_MAGIC, 0x00, struct ipcshim_query)
@@ -265,6 +326,7 @@ struct ipcshim_ready {
  * CLAIM 0x08 (ours): turn a token into a descriptor.  Owner; any port of the
  * process that the token was made for will do.
  * ENOENT	no such token for this process: never was, claimed, or another's
+ * ESTALE	the segment was taken back before; the token is used up
  */
 #define IPCSHIM_CLAIM_NONBLOCK	0x01	/* the descriptor is O_NONBLOCK */
 
@@ -272,11 +334,14 @@ struct ipcshim_claim {
 	__u64 token;		/* [in] */
 	__u32 flags;		/* [in] IPCSHIM_CLAIM_* */
 	__s32 fd;		/* [out] */
-	__u16 end;		/* [out] IPCSHIM_END_* */
-	__u16 mode;		/* [out] IPCSHIM_PIPE_* */
-	__u32 capacity;		/* [out] bytes */
-	__u64 inode;		/* [out] st_ino of the end */
-	__u64 reserved;		/* [in] 0 */
+	union {
+		__u16 end;	/* [out] pipe: IPCSHIM_END_* */
+		__u16 rights;	/* [out] segment: IPCSHIM_RIGHT_* */
+	};
+	__u16 mode;		/* [out] IPCSHIM_PIPE_*, IPCSHIM_MEM_* */
+	__u32 capacity;		/* [out] pipe: bytes; segment: 0 */
+	__u64 inode;		/* [out] st_ino of the descriptor */
+	__u64 length;		/* [in] 0 [out] segment: bytes; pipe: 0 */
 };
 
 #define IPCSHIM_CLAIM		_IOWR(IPCSHIM_IOC_MAGIC, 0x08, struct ipcshim_claim)
@@ -463,5 +528,195 @@ struct ipcshim_close_pipe {
  * that last met EAGAIN through this descriptor, fits), POLLERR when closed;
  * receiver POLLIN, POLLHUP and POLLRDHUP when the sender is closed.
  */
+
+/*
+ * Shared memory
+ * =============
+ * A segment's pages are reached by one grant for each holder: a descriptor with
+ * an st_ino of its own, which carries the holder's rights.  What dup, fork or
+ * SCM_RIGHTS make of it is the same grant.  The first grant is its maker's, who
+ * owns the segment: shares it, takes it back, or hands it over and with it
+ * the ownership.  A holder who got it MUTUAL or LENT is no owner.
+ *
+ * A grant that was revoked, or handed over, is stale: every mapping of it is
+ * gone, in every process, private copies included; touching one is SIGBUS
+ * (EFAULT in a system call); its calls and mmap(2) answer ESTALE.
+ *
+ * A grant ends when its last descriptor and its last mapping have gone.  If it
+ * was the owner's, those who have the segment MUTUAL are told (UNSHARED_MEM) and
+ * keep it.  The pages are freed with the last grant.
+ *
+ * Errors that any call on a segment can answer (not repeated below)
+ * ESTALE	the grant was revoked, or handed over
+ *
+ * mmap(2)	offset and length within the segment (ENXIO), MAP_SHARED or
+ *		MAP_PRIVATE.  EACCES: more than the rights allow.  EINVAL: PROT_WRITE
+ *		and PROT_EXEC at once.  mprotect(2) keeps to the same.  Pages
+ *		appear when they are first touched, MAP_POPULATE asks for
+ *		them at once.  Not in core dumps, not in swap, can't be grown by mremap(2).
+ * poll(2)	POLLHUP once stale.
+ * fstat(2)	st_size is the length in bytes.
+ */
+
+/*
+ * CREATE_MEM 0x30 (ours), on a port: a new segment, full of zeros, with READ,
+ * WRITE and EXECUTE.  Pages are allocated when they are first touched and
+ * charged to the cgroup of who touches them; the whole length counts for
+ * limit_segment_bytes of the maker's uid until the pages are freed.
+ * EINVAL	length is 0, not a multiple of the page size, or more than a file
+ *		can have
+ * ENOMEM	more than the machine's memory
+ */
+#define IPCSHIM_MEM_SMALL_PAGES	0x1	/* never large ones: for sparse use */
+/*
+ * Round the length up to whole large pages (2 MiB where small ones have 4 KiB), if
+ * the kernel has any and the module may use them.  A large page is mapped, and
+ * handed over, at the cost of a small one.  Not with SMALL_PAGES.
+ */
+#define IPCSHIM_MEM_LARGE_PAGES	0x2
+
+struct ipcshim_create_mem {
+	__u64 length;		/* [in,out] bytes, whole pages; see LARGE_PAGES */
+	__u32 flags;		/* [in] IPCSHIM_MEM_SMALL_PAGES, _LARGE_PAGES or 0 */
+	__s32 fd;		/* [out] */
+	__u64 inode;		/* [out] st_ino of the grant */
+	__u64 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_CREATE_MEM	_IOWR(IPCSHIM_IOC_MAGIC, 0x30, struct ipcshim_create_mem)
+
+/*
+ * ADOPT_MEM 0x31 (ours), on a port: a range of the caller's own private
+ * anonymous memory becomes a segment, in place: same addresses, same contents,
+ * and from now on a MAP_SHARED mapping of the segment, PROT_READ|PROT_WRITE.  The
+ * grant has READ, WRITE and EXECUTE, as that of a new segment.
+ * Copied once, here.  What another thread writes into the range during the call
+ * may be lost.  What a fork made of it before stays as it is.
+ * All of the range or nothing:
+ * EINVAL	address or length not of whole pages, or length is 0
+ * ENOMEM	a part is not mapped; or no memory
+ * EACCES	a part is not both readable and writable, or is executable
+ * ENODEV	a part is a mapping of a file
+ * EALREADY	a part is shared memory already
+ * EOPNOTSUPP	a part is of huge pages (hugetlb)
+ * EBUSY	a part is locked (mlock), or watched by userfaultfd
+ * ENXIO	a part is special: a stack that grows, a device, the kernel's own
+ * ENOTRECOVERABLE	before Linux 6.12 only: memory ran out in the middle, and
+ *		again while the range was put back: it is not mapped any more
+ */
+struct ipcshim_adopt_mem {
+	__u64 address;		/* [in] */
+	__u64 length;		/* [in] bytes */
+	__u32 flags;		/* [in] 0 */
+	__s32 fd;		/* [out] */
+	__u64 inode;		/* [out] st_ino of the grant */
+	__u64 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_ADOPT_MEM	_IOWR(IPCSHIM_IOC_MAGIC, 0x31, struct ipcshim_adopt_mem)
+
+/*
+ * SHARE_MEM 0x34 (seed 002), on a segment, by its owner: a grant for the process
+ * "pid".
+ * MUTUAL	both use the pages.
+ * EXCLUSIVE	the caller's grant is stale before the receiver is told, and the
+ *		receiver owns the segment.  Nothing that the caller, or anybody
+ *		who had the pages through it, does reaches them any more.
+ * LEND		with EXCLUSIVE: the receiver does not own it.  It goes back on
+ *		RETURN_MEM, at the end of the receiver's grant, or at the
+ *		deadline, as a new grant in a RECV_SHARED_MEM event (RETURNED) that
+ *		a port of the lender must handle now.
+ * EINVAL	pid is the caller itself; rights that don't go together
+ * EACCES	a right that the caller has not
+ * EPERM	the caller is not the owner; or not allowed to reach pid
+ * EEXIST	MUTUAL: pid has a grant of it already, or a token for one
+ * EBUSY	EXCLUSIVE: the pages can be reached otherwise: another grant, a dma-buf,
+ *		another module, or pages pinned by I/O (direct I/O, io_uring, vmsplice);
+ *		nothing has changed
+ * ETIMEDOUT	LEND: the deadline has passed already
+ * ESRCH, ECONNREFUSED, EAGAIN	as OPEN_PIPE, for pid; with LEND for the caller too
+ */
+#define IPCSHIM_SHARE_SKIP	0x1	/* no event: I tell the token myself */
+#define IPCSHIM_SHARE_LEND	0x2
+
+struct ipcshim_share_mem {
+	__u32 pid;		/* [in] target */
+	__u32 flags;		/* [in] IPCSHIM_SHARE_* */
+	__u16 mode;		/* [in] IPCSHIM_MEM_MUTUAL or _EXCLUSIVE */
+	__u16 rights;		/* [in] IPCSHIM_RIGHT_* */
+	__u16 command;		/* [in] command code for the event */
+	__u16 reserved0;	/* [in] 0 */
+	__u64 deadline;		/* [in] LEND: end of the lease, ns, 0: none; else 0 */
+	__u64 token;		/* [out] */
+	__u64 inode;		/* [out] st_ino of the receiver's grant */
+	__u64 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_SHARE_MEM	_IOWR(IPCSHIM_IOC_MAGIC, 0x34, struct ipcshim_share_mem)
+
+/*
+ * UNSHARE_MEM 0x35 (seed 002), on a segment, by its owner: take back what was
+ * shared MUTUAL.  The mappings are gone when the call returns.
+ * EINVAL	this grant was handed over (EXCLUSIVE)
+ * EPERM	the caller is not the owner
+ * ESRCH	no such process
+ * ENOENT	that process was not given it, or has let go of it
+ */
+struct ipcshim_unshare_mem {
+	__u32 pid;		/* [in] who got it, 0: all */
+	__u32 flags;		/* [in] 0 */
+	__u32 revoked;		/* [out] grants taken back; with pid 0 maybe none */
+	__u32 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_UNSHARE_MEM	_IOWR(IPCSHIM_IOC_MAGIC, 0x35, struct ipcshim_unshare_mem)
+
+/* MEM_SHARING_INFO 0x36 (seed 002), on a segment. */
+#define IPCSHIM_MEM_INFO_OWNER		0x1	/* this grant is the owner's */
+#define IPCSHIM_MEM_INFO_EXPORTED	0x2	/* a dma-buf or a module has the pages */
+
+struct ipcshim_mem_info {
+	__u32 flags;		/* [in] 0 [out] IPCSHIM_MEM_INFO_* */
+	__u16 mode;		/* [out] IPCSHIM_MEM_* */
+	__u16 rights;		/* [out] IPCSHIM_RIGHT_* */
+	__u64 length;		/* [out] bytes */
+	__u64 allocated;	/* [out] bytes that have pages */
+	__u64 inode;		/* [out] st_ino of this grant */
+	__u64 deadline;		/* [out] LENT: end of the lease, 0: none */
+	__u32 sharer;		/* [out] pid of who shared it to here, or made it; 0: not visible */
+	__u32 nr_holders;	/* [in] room in "holders" [out] grants that are MUTUAL */
+	__u64 holders;		/* [in] address for __u32 pids of their receivers, or 0 */
+	__u64 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_MEM_SHARING_INFO _IOWR(IPCSHIM_IOC_MAGIC, 0x36, struct ipcshim_mem_info)
+
+/*
+ * RETURN_MEM 0x37 (ours), on a segment that is LENT: give it back now.
+ * EINVAL	it was not lent
+ * EBUSY	pages are pinned by I/O; nothing has changed
+ */
+struct ipcshim_return_mem {
+	__u32 flags;		/* [in] 0 */
+	__u32 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_RETURN_MEM	_IOW(IPCSHIM_IOC_MAGIC, 0x37, struct ipcshim_return_mem)
+
+/*
+ * EXPORT_DMABUF 0x38 (ours), on a segment, by its owner with WRITE: a dma-buf of
+ * its pages, all of which are allocated now.  While it lives the segment can't
+ * be handed over.
+ * EPERM	the caller is not the owner
+ * EACCES	the right WRITE is missing
+ * EOPNOTSUPP	this kernel has no dma-bufs
+ */
+struct ipcshim_export_dmabuf {
+	__u32 flags;		/* [in] 0 */
+	__s32 fd;		/* [out] */
+	__u64 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_EXPORT_DMABUF	_IOWR(IPCSHIM_IOC_MAGIC, 0x38, struct ipcshim_export_dmabuf)
 
 #endif /* _UAPI_LINUX_IPCSHIM_H */
