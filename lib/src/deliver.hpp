@@ -10,10 +10,16 @@ namespace ipcshim::detail {
 inline void deliver(const event& what, const event_handlers& handlers) {
     const auto pipe = what.as_recv_pipe();
     const auto closed = what.as_pipe_closed();
+    const auto memory = what.as_recv_shared_mem();
+    const auto unshared = what.as_unshared_mem();
     if (pipe && handlers.pipe) {
         handlers.pipe(what, *pipe);
     } else if (closed && handlers.closed) {
         handlers.closed(what, *closed);
+    } else if (memory && handlers.memory) {
+        handlers.memory(what, *memory);
+    } else if (unshared && handlers.unshared) {
+        handlers.unshared(what, *unshared);
     } else if (handlers.other) {
         handlers.other(what);
     }

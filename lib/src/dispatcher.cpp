@@ -30,6 +30,18 @@ dispatcher& dispatcher::on_closed(std::function<void(const event&, const pipe_cl
     return *this;
 }
 
+dispatcher&
+dispatcher::on_memory(std::function<void(const event&, const recv_shared_mem&)> function) {
+    handlers_.memory = std::move(function);
+    return *this;
+}
+
+dispatcher&
+dispatcher::on_unshared(std::function<void(const event&, const unshared_mem&)> function) {
+    handlers_.unshared = std::move(function);
+    return *this;
+}
+
 dispatcher& dispatcher::on_other(std::function<void(const event&)> function) {
     handlers_.other = std::move(function);
     return *this;

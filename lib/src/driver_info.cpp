@@ -13,11 +13,15 @@ driver_limits driver_info::limits() const noexcept {
     return {.ports = raw_.limit_ports,
             .objects = raw_.limit_objects,
             .bytes = raw_.limit_bytes,
-            .events = raw_.limit_events};
+            .events = raw_.limit_events,
+            .segment_bytes = raw_.limit_segment_bytes};
 }
 
 driver_usage driver_info::used() const noexcept {
-    return {.ports = raw_.used_ports, .objects = raw_.used_objects, .bytes = raw_.used_bytes};
+    return {.ports = raw_.used_ports,
+            .objects = raw_.used_objects,
+            .bytes = raw_.used_bytes,
+            .segment_bytes = raw_.used_segment_bytes};
 }
 
 driver_totals driver_info::totals() const noexcept {
@@ -25,7 +29,9 @@ driver_totals driver_info::totals() const noexcept {
             .pipes = raw_.pipes,
             .tokens = raw_.tokens,
             .events = raw_.events,
-            .ring_bytes = raw_.ring_bytes};
+            .ring_bytes = raw_.ring_bytes,
+            .segments = raw_.segments,
+            .segment_bytes = raw_.segment_bytes};
 }
 
 std::string driver_info::abi_note() const {
@@ -52,10 +58,12 @@ std::ostream& operator<<(std::ostream& out, const driver_info& value) {
                << "\nlongest message: " << value.message_max() << "\nports: " << used.ports
                << " of " << limits.ports << "\nobjects: " << used.objects << " of "
                << limits.objects << "\nbytes: " << used.bytes << " of " << limits.bytes
+               << "\nbytes of segments: " << used.segment_bytes << " of " << limits.segment_bytes
                << "\nevents in a port: at most " << limits.events
                << "\nin the whole driver: " << totals.ports << " ports, " << totals.pipes
-               << " pipes, " << totals.tokens << " tokens, " << totals.events << " events, "
-               << totals.ring_bytes << " bytes of rings\n";
+               << " pipes, " << totals.segments << " segments, " << totals.tokens << " tokens, "
+               << totals.events << " events, " << totals.ring_bytes << " bytes of rings, "
+               << totals.segment_bytes << " bytes of segments\n";
 }
 
 } // namespace ipcshim

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "narrow.hpp"
+#include "wait_time.hpp"
 
 namespace ipcshim {
 
@@ -52,7 +53,8 @@ bool event_set::contains(event_code code) const noexcept {
 }
 
 event_set event_set::all() {
-    return {event_code::recv_pipe, event_code::pipe_closed};
+    return {event_code::recv_pipe, event_code::pipe_closed, event_code::recv_shared_mem,
+            event_code::unshared_mem};
 }
 
 pid_t event::pid() const noexcept {
@@ -86,6 +88,31 @@ std::optional<ipcshim::pipe_closed> event::as_pipe_closed() const noexcept {
                                 .messages_unread = raw.messages_unread};
 }
 
+std::optional<ipcshim::recv_shared_mem> event::as_recv_shared_mem() const noexcept {
+    if (code() != event_code::recv_shared_mem) {
+        return std::nullopt;
+    }
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access): the code says which
+    const ::ipcshim_recv_shared_mem& raw = raw_.recv_shared_mem;
+    return ipcshim::recv_shared_mem{.length = raw.length,
+                                    .mode = memory_mode{raw.mode},
+                                    .rights = ipcshim::rights{raw.rights},
+                                    .how = ipcshim::how{raw.how},
+                                    .status = raw.status,
+                                    .inode = raw.inode,
+                                    .lease_end = detail::from_kernel(raw.deadline)};
+}
+
+std::optional<ipcshim::unshared_mem> event::as_unshared_mem() const noexcept {
+    if (code() != event_code::unshared_mem) {
+        return std::nullopt;
+    }
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access): the code says which
+    const ::ipcshim_unshared_mem& raw = raw_.unshared_mem;
+    return ipcshim::unshared_mem{
+        .how = ipcshim::how{raw.how}, .status = raw.status, .inode = raw.inode};
+}
+
 event::data_type event::data() const noexcept {
     if (const auto pipe = as_recv_pipe()) {
         return *pipe;
@@ -93,8 +120,28 @@ event::data_type event::data() const noexcept {
     if (const auto closed = as_pipe_closed()) {
         return *closed;
     }
+    if (const auto memory = as_recv_shared_mem()) {
+        return *memory;
+    }
+    if (const auto unshared = as_unshared_mem()) {
+        return *unshared;
+    }
     return std::monostate{};
 }
+
+namespace {
+
+// "killed by signal 9"
+void print_ending(std::ostream& out, how how, std::int32_t status) {
+    out << how;
+    if (how == how::exited) {
+        out << " with code " << status;
+    } else if (how == how::killed) {
+        out << " by signal " << status;
+    }
+}
+
+} // namespace
 
 std::ostream& operator<<(std::ostream& out, const recv_pipe& value) {
     out << value.end << " of a " << value.mode << " pipe, inode " << value.inode << ", "
@@ -106,16 +153,32 @@ std::ostream& operator<<(std::ostream& out, const recv_pipe& value) {
 }
 
 std::ostream& operator<<(std::ostream& out, const pipe_closed& value) {
-    out << "inode " << value.inode << " (my " << value.end << "), other end " << value.how;
-    if (value.how == how::exited) {
-        out << " with code " << value.status;
-    } else if (value.how == how::killed) {
-        out << " by signal " << value.status;
-    }
+    out << "inode " << value.inode << " (my " << value.end << "), other end ";
+    print_ending(out, value.how, value.status);
     out << ", not read by then: " << value.bytes_unread << " bytes";
     if (value.messages_unread != 0) {
         out << " in " << value.messages_unread << " messages";
     }
+    return out;
+}
+
+std::ostream& operator<<(std::ostream& out, const recv_shared_mem& value) {
+    out << value.mode << " segment, inode " << value.inode << ", " << value.length << " bytes, "
+        << value.rights;
+    if (value.mode == memory_mode::returned) {
+        out << ", came back: ";
+        print_ending(out, value.how, value.status);
+    }
+    if (value.lease_end != no_deadline) {
+        out << ", goes back at " << detail::to_kernel(value.lease_end) << " ns";
+    }
+    return out;
+}
+
+std::ostream& operator<<(std::ostream& out, const unshared_mem& value) {
+    out << "segment, inode " << value.inode << ", "
+        << (value.is_gone() ? "is gone: " : "stays, its sharer has ended: ");
+    print_ending(out, value.how, value.status);
     return out;
 }
 
@@ -132,6 +195,10 @@ std::ostream& operator<<(std::ostream& out, const event& value) {
         out << ": " << *pipe;
     } else if (const auto closed = value.as_pipe_closed()) {
         out << ": " << *closed;
+    } else if (const auto memory = value.as_recv_shared_mem()) {
+        out << ": " << *memory;
+    } else if (const auto unshared = value.as_unshared_mem()) {
+        out << ": " << *unshared;
     }
     return out;
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// What a port does with pipes: claiming and opening.
+// What a port does with pipes: claiming their ends, and opening.
 #include <algorithm>
 #include <limits>
 #include <string>
 
 #include <ipcshim/port.hpp>
 
+#include "announced.hpp"
 #include "call.hpp"
 #include "sentence.hpp"
 
@@ -18,11 +19,6 @@ using detail::code_of;
 using detail::control;
 
 namespace {
-
-std::string announced_by(const event& what) {
-    return "by event " + std::to_string(what.sequence()) + ", which is " +
-           std::string(to_string(what.code())) + " from " + detail::process_name(what.pid());
-}
 
 ::ipcshim_open_pipe request_for(pid_t pid, pipe_end kept, const pipe_parameters& parameters,
                                 bool announce) noexcept {
@@ -69,7 +65,7 @@ End claim_end(const port& from, const event& announced, pipe_end wanted, bool no
         error = code_of(from.is_open() ? EINVAL : EBADF);
         return {};
     }
-    std::variant<sender, receiver> claimed = from.claim(announced.token(), nonblocking, error);
+    port::claimed claimed = from.claim(announced.token(), nonblocking, error);
     if (error) {
         return {};
     }
@@ -82,39 +78,11 @@ End claim_end(const port& from, const event& announced, pipe_end wanted, bool no
 
 } // namespace
 
-std::variant<sender, receiver> port::claim(ipcshim::token which, bool nonblocking) const {
-    require_open();
-    std::error_code error;
-    std::variant<sender, receiver> result = claim(which, nonblocking, error);
-    check(error, attempt::claim, "token " + std::to_string(static_cast<std::uint64_t>(which)));
-    return result;
-}
-
-std::variant<sender, receiver> port::claim(ipcshim::token which, bool nonblocking,
-                                           std::error_code& error) const noexcept {
-    ::ipcshim_claim raw{};
-    raw.token = static_cast<std::uint64_t>(which);
-    raw.flags = nonblocking ? IPCSHIM_CLAIM_NONBLOCK : 0;
-    raw.fd = -1;
-    if (!control(handle_, IPCSHIM_CLAIM, raw, error)) {
-        return sender();
-    }
-    detail::handle claimed(*handle_.calls(), raw.fd);
-    switch (pipe_end{raw.end}) {
-    case pipe_end::sender:
-        return sender(std::move(claimed), pipe_mode{raw.mode});
-    case pipe_end::receiver:
-        return receiver(std::move(claimed), pipe_mode{raw.mode});
-    }
-    error = code_of(EPROTO);
-    return sender();
-}
-
 sender port::claim_sender(const event& announced, bool nonblocking) const {
     require_open();
     std::error_code error;
     sender result = claim_sender(announced, nonblocking, error);
-    check(error, attempt::claim, "a sender " + announced_by(announced));
+    check(error, attempt::claim, "a sender " + detail::announced_by(announced));
     return result;
 }
 
@@ -127,7 +95,7 @@ receiver port::claim_receiver(const event& announced, bool nonblocking) const {
     require_open();
     std::error_code error;
     receiver result = claim_receiver(announced, nonblocking, error);
-    check(error, attempt::claim, "a receiver " + announced_by(announced));
+    check(error, attempt::claim, "a receiver " + detail::announced_by(announced));
     return result;
 }
 

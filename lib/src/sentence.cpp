@@ -53,6 +53,32 @@ std::string_view verb_of(attempt what) noexcept {
         return "take @ without a handler";
     case attempt::signal_handler:
         return "install a handler for @";
+    case attempt::create_segment:
+        return "create a segment of @";
+    case attempt::adopt_memory:
+        return "make a segment of @";
+    case attempt::segment_info:
+        return "ask about @";
+    case attempt::map:
+        return "map @";
+    case attempt::map_executable:
+        return "map @ to execute";
+    case attempt::copy_memory:
+        return "copy @";
+    case attempt::share:
+        return "share the segment with @";
+    case attempt::hand_over:
+        return "hand the segment over to @";
+    case attempt::lend:
+        return "lend the segment to @";
+    case attempt::give_back:
+        return "give back @";
+    case attempt::unshare:
+        return "take the segment back from @";
+    case attempt::export_dmabuf:
+        return "make a dma-buf of @";
+    case attempt::find_root:
+        return "find a root of @";
     }
     return "do this to @";
 }
@@ -100,7 +126,10 @@ constexpr std::array reasons{
            "this process has no such token: it never was, was claimed before, or is another "
            "process's; take the token from an event, once"},
     reason{attempt::claim, EINVAL,
-           "the event announces no such end; look at the event's end and claim that"},
+           "that is not what is announced, or what the token stood for; look at the event's code "
+           "and end, and claim that"},
+    reason{attempt::claim, ESTALE,
+           "its sharer took the segment back before, and the token is used up; ask for it again"},
     reason{attempt::claim, EPROTO,
            "the module answered with an end that this library does not know; load the module that "
            "belongs to this library"},
@@ -195,7 +224,8 @@ std::string_view why(attempt what, int error) noexcept {
             return each.text;
         }
     }
-    return general(error);
+    const std::string_view text = segment_reason(what, error);
+    return text.empty() ? general(error) : text;
 }
 
 std::string join(std::string text, std::string_view reason) {

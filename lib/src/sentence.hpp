@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include <ipcshim/driver_info.hpp>
@@ -34,6 +35,19 @@ enum class attempt {
     dispatch,
     signal_source,
     signal_handler,
+    create_segment,
+    adopt_memory,
+    segment_info,
+    map,
+    map_executable,
+    copy_memory,
+    share,
+    hand_over,
+    lend,
+    give_back,
+    unshare,
+    export_dmabuf,
+    find_root,
 };
 
 /// What happened, to what, and what to do.
@@ -54,6 +68,10 @@ enum class attempt {
 
 /// How a sentence names a process; 0 stands for the calling one.
 [[nodiscard]] std::string process_name(pid_t pid);
+
+/// For sentence(): why something with a segment failed and what to do, empty
+/// where nothing special is known.
+[[nodiscard]] std::string_view segment_reason(attempt what, int error) noexcept;
 
 /// Throws std::system_error with the sentence if there is an error.
 void check(const std::error_code& error, attempt what, const std::string& subject);

@@ -64,6 +64,26 @@ std::optional<pipe_closed> signal_payload::as_pipe_closed() const noexcept {
                        .inode = data.inode};
 }
 
+std::optional<recv_shared_mem> signal_payload::as_recv_shared_mem() const noexcept {
+    if (code() != event_code::recv_shared_mem) {
+        return std::nullopt;
+    }
+    const auto data = first_of<::ipcshim_recv_shared_mem>(raw_);
+    return recv_shared_mem{.length = data.length,
+                           .mode = memory_mode{data.mode},
+                           .rights = ipcshim::rights{data.rights},
+                           .how = ipcshim::how{data.how},
+                           .status = data.status};
+}
+
+std::optional<unshared_mem> signal_payload::as_unshared_mem() const noexcept {
+    if (code() != event_code::unshared_mem) {
+        return std::nullopt;
+    }
+    const auto data = first_of<::ipcshim_unshared_mem>(raw_);
+    return unshared_mem{.how = ipcshim::how{data.how}, .status = data.status, .inode = data.inode};
+}
+
 std::ostream& operator<<(std::ostream& out, const signal_payload& value) {
     out << "signal " << value.signo() << ": " << value.code() << " from process " << value.pid();
     if (value.command() != 0) {

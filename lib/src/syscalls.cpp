@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <limits>
 
 namespace ipcshim::detail {
 
@@ -32,6 +35,32 @@ public:
     }
     int poll(std::span<pollfd> entries, const timespec* timeout) noexcept override {
         return answer(::ppoll(entries.data(), entries.size(), timeout, nullptr));
+    }
+    int mmap(void*& address, std::size_t size, int protection, int flags, int fd,
+             std::uint64_t offset) noexcept override {
+        if (offset > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) {
+            return -ENXIO;
+        }
+        void* const mapped =
+            ::mmap(address, size, protection, flags, fd, static_cast<off_t>(offset));
+        if (mapped == MAP_FAILED) {
+            return -errno;
+        }
+        address = mapped;
+        return 0;
+    }
+    int munmap(void* address, std::size_t size) noexcept override {
+        return answer(::munmap(address, size));
+    }
+    ssize_t copy(void* to, const void* from, std::size_t size) noexcept override {
+        const iovec local{.iov_base = to, .iov_len = size};
+        // The call only reads there.
+        const iovec remote{.iov_base = const_cast<void*>(from), // NOLINT(*-const-cast)
+                           .iov_len = size};
+        return answer(::process_vm_readv(::getpid(), &local, 1, &remote, 1, 0));
+    }
+    std::size_t page_size() noexcept override {
+        return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     }
     int fcntl(int fd, int command, int argument) noexcept override {
         return answer(::fcntl(fd, command, argument));

@@ -27,6 +27,10 @@ std::string_view to_string(event_code value) noexcept {
         return "recv_pipe";
     case event_code::pipe_closed:
         return "pipe_closed";
+    case event_code::recv_shared_mem:
+        return "recv_shared_mem";
+    case event_code::unshared_mem:
+        return "unshared_mem";
     }
     return unknown;
 }
@@ -45,6 +49,8 @@ std::string_view to_string(how value) noexcept {
         return "revoked";
     case how::lease_ended:
         return "lease_ended";
+    case how::returned:
+        return "returned";
     }
     return unknown;
 }
@@ -65,6 +71,22 @@ std::string_view to_string(pipe_mode value) noexcept {
         return "raw";
     case pipe_mode::message:
         return "message";
+    }
+    return unknown;
+}
+
+std::string_view to_string(memory_mode value) noexcept {
+    switch (value) {
+    case memory_mode::mutual:
+        return "mutual";
+    case memory_mode::exclusive:
+        return "exclusive";
+    case memory_mode::lent:
+        return "lent";
+    case memory_mode::returned:
+        return "returned";
+    case memory_mode::made:
+        return "made";
     }
     return unknown;
 }
@@ -99,6 +121,8 @@ std::string_view to_string(cause value) noexcept {
         return "deadline";
     case cause::too_long:
         return "too_long";
+    case cause::fault:
+        return "fault";
     }
     return unknown;
 }
@@ -127,6 +151,9 @@ std::ostream& operator<<(std::ostream& out, pipe_end value) {
 std::ostream& operator<<(std::ostream& out, pipe_mode value) {
     return print(out, value);
 }
+std::ostream& operator<<(std::ostream& out, memory_mode value) {
+    return print(out, value);
+}
 std::ostream& operator<<(std::ostream& out, io_mode value) {
     return print(out, value);
 }
@@ -135,6 +162,11 @@ std::ostream& operator<<(std::ostream& out, cause value) {
 }
 std::ostream& operator<<(std::ostream& out, access value) {
     return print(out, value);
+}
+std::ostream& operator<<(std::ostream& out, rights value) {
+    return out << (has(value, rights::read) ? 'r' : '-') << (has(value, rights::write) ? 'w' : '-')
+               << (has(value, rights::execute) ? 'x' : '-')
+               << (has(value, rights::copy_on_write) ? "c" : "");
 }
 std::ostream& operator<<(std::ostream& out, token value) {
     return out << static_cast<std::uint64_t>(value);

@@ -22,6 +22,15 @@ namespace ipcshim::detail {
     return count <= 0 ? 1 : static_cast<std::uint64_t>(count);
 }
 
+/// The other way round: what the kernel tells as a deadline.
+[[nodiscard]] inline deadline from_kernel(std::uint64_t nanoseconds) noexcept {
+    constexpr auto largest = static_cast<std::uint64_t>(deadline::max().time_since_epoch().count());
+    if (nanoseconds == 0 || nanoseconds >= largest) {
+        return no_deadline;
+    }
+    return deadline(deadline::duration(static_cast<deadline::rep>(nanoseconds)));
+}
+
 /// What is left until a deadline; zero when it has passed.
 [[nodiscard]] inline timespec time_left(deadline until, deadline now) noexcept {
     if (until <= now) {

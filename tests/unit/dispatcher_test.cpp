@@ -19,19 +19,27 @@ protected:
 };
 
 TEST_F(dispatch_loop, run_until_a_deadline_handles_what_waits_first) {
-    queue_events(kernel, {raw_recv_pipe(pipe_end::receiver), raw_pipe_closed(how::closed, 0)});
+    queue_events(kernel,
+                 {raw_recv_pipe(pipe_end::receiver), raw_pipe_closed(how::closed, 0),
+                  raw_recv_shared_mem(memory_mode::mutual), raw_unshared_mem(how::revoked, 0)});
     dispatcher loop(opened, kernel);
     int pipes = 0;
     int closed = 0;
+    int segments = 0;
+    int unshared = 0;
     loop.on_pipe([&](const event&, const recv_pipe&) { ++pipes; })
-        .on_closed([&](const event&, const pipe_closed&) { ++closed; });
-    EXPECT_EQ(loop.run_until(deadline::clock::now() - 1s), 2U);
+        .on_closed([&](const event&, const pipe_closed&) { ++closed; })
+        .on_memory([&](const event&, const recv_shared_mem&) { ++segments; })
+        .on_unshared([&](const event&, const unshared_mem&) { ++unshared; });
+    EXPECT_EQ(loop.run_until(deadline::clock::now() - 1s), 4U);
+    EXPECT_EQ(segments, 1);
+    EXPECT_EQ(unshared, 1);
     EXPECT_EQ(pipes, 1);
     EXPECT_EQ(closed, 1);
 }
 
 TEST_F(dispatch_loop, stop_from_a_function_ends_the_run_before_the_next_event) {
-    queue_events(kernel, {raw_event(0x34, 1), raw_event(0x34, 2)});
+    queue_events(kernel, {raw_event(0x44, 1), raw_event(0x44, 2)});
     kernel.on_write = [](int, const void*, std::size_t size) { return static_cast<ssize_t>(size); };
     dispatcher loop(opened, kernel);
     loop.on_other([&](const event&) { loop.stop(); });
@@ -60,7 +68,7 @@ TEST_F(dispatch_loop, stop_wakes_a_run_that_waits) {
 
 TEST_F(dispatch_loop, stop_before_run_ends_the_next_run_only) {
     kernel.on_write = [](int, const void*, std::size_t size) { return static_cast<ssize_t>(size); };
-    queue_events(kernel, {raw_event(0x34, 1)});
+    queue_events(kernel, {raw_event(0x44, 1)});
     dispatcher loop(opened, kernel);
     loop.stop();
     EXPECT_EQ(loop.run(), 0U);

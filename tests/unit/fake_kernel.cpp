@@ -14,6 +14,11 @@ fake_kernel::fake_kernel() {
     on_read = [](int, void*, std::size_t) { return -ENOSYS; };
     on_write = [](int, const void*, std::size_t) { return -ENOSYS; };
     on_poll = [](std::span<pollfd>, const timespec*) { return -ENOSYS; };
+    on_mmap = [](void*, std::size_t, int, int, int, std::uint64_t) { return 0; };
+    on_copy = [](void* to, const void* from, std::size_t size) {
+        std::memcpy(to, from, size);
+        return static_cast<ssize_t>(size);
+    };
     on_fcntl = [](int, int, int) { return -ENOSYS; };
     on_sigtimedwait = [](siginfo_t&, const timespec*) { return -ENOSYS; };
     on_sigaction = [](int, const struct ::sigaction*, struct ::sigaction*) { return -ENOSYS; };
@@ -28,7 +33,7 @@ int fake_kernel::make_fd() {
 void fake_kernel::answer_query(const std::function<void(::ipcshim_query&)>& change) {
     on<::ipcshim_query>(IPCSHIM_QUERY, [change](int, ::ipcshim_query& answer) {
         answer.abi_version = IPCSHIM_ABI_VERSION;
-        answer.features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES;
+        answer.features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES | IPCSHIM_FEATURE_SEGMENTS;
         answer.page_size = 4096;
         answer.capacity_max = IPCSHIM_CAPACITY_MAX;
         answer.message_max = IPCSHIM_MESSAGE_MAX;
@@ -71,6 +76,36 @@ ssize_t fake_kernel::write(int fd, const void* buffer, std::size_t size) noexcep
 
 int fake_kernel::poll(std::span<pollfd> entries, const timespec* timeout) noexcept {
     return on_poll(entries, timeout);
+}
+
+int fake_kernel::mmap(void*& address, std::size_t size, int protection, int flags, int fd,
+                      std::uint64_t offset) noexcept {
+    if (!open_.contains(fd)) {
+        return -EBADF;
+    }
+    if (const int refused = on_mmap(address, size, protection, flags, fd, offset); refused != 0) {
+        return refused;
+    }
+    const std::size_t whole = (size + page_size() - 1) / page_size() * page_size();
+    pages made{.memory = {std::aligned_alloc(page_size(), whole), {}}, .size = size};
+    std::memset(made.memory.get(), 0, whole);
+    address = made.memory.get();
+    mapped_[address] = std::move(made);
+    return 0;
+}
+
+int fake_kernel::munmap(void* address, std::size_t size) noexcept {
+    const auto found = mapped_.find(address);
+    if (found == mapped_.end() || found->second.size != size) {
+        ++bad_unmaps_;
+        return -EINVAL;
+    }
+    mapped_.erase(found);
+    return 0;
+}
+
+ssize_t fake_kernel::copy(void* to, const void* from, std::size_t size) noexcept {
+    return on_copy(to, from, size);
 }
 
 int fake_kernel::fcntl(int fd, int command, int argument) noexcept {
@@ -143,6 +178,25 @@ int fake_kernel::sigaction(int signo, const struct ::sigaction* action,
     raw.pipe_closed.inode = 56;
     raw.pipe_closed.bytes_unread = 10;
     raw.pipe_closed.messages_unread = 3;
+    return raw;
+}
+
+::ipcshim_event raw_recv_shared_mem(memory_mode mode, std::uint64_t token) {
+    ::ipcshim_event raw = raw_event(IPCSHIM_EVENT_RECV_SHARED_MEM, 3);
+    raw.token = token;
+    raw.command = 9;
+    raw.recv_shared_mem.length = 8192;
+    raw.recv_shared_mem.mode = static_cast<std::uint16_t>(mode);
+    raw.recv_shared_mem.rights = IPCSHIM_RIGHT_READ | IPCSHIM_RIGHT_WRITE;
+    raw.recv_shared_mem.inode = 57;
+    return raw;
+}
+
+::ipcshim_event raw_unshared_mem(how how, std::int32_t status) {
+    ::ipcshim_event raw = raw_event(IPCSHIM_EVENT_UNSHARED_MEM, 4);
+    raw.unshared_mem.how = static_cast<std::uint16_t>(how);
+    raw.unshared_mem.status = status;
+    raw.unshared_mem.inode = 58;
     return raw;
 }
 

@@ -4,8 +4,10 @@
 
 #include <linux/ipcshim.h>
 
+#include <cstdlib>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -28,6 +30,10 @@ public:
     int make_fd();
     [[nodiscard]] const std::set<int>& open_fds() const { return open_; }
     [[nodiscard]] int bad_closes() const { return bad_closes_; }
+    /// How many ranges are mapped.
+    [[nodiscard]] std::size_t mapped() const { return mapped_.size(); }
+    /// Of what was not mapped, or of another size.
+    [[nodiscard]] int bad_unmaps() const { return bad_unmaps_; }
 
     /// What an ioctl answers; the argument can be looked at and changed.
     template <typename Argument>
@@ -49,6 +55,11 @@ public:
     std::function<ssize_t(int, const void*, std::size_t)> on_write;
     std::function<int(std::span<pollfd>, const timespec*)> on_poll;
     std::function<int(int, int, int)> on_fcntl;
+    /// Asked before memory is mapped; not 0: the failure.
+    std::function<int(void* address, std::size_t size, int protection, int flags, int fd,
+                      std::uint64_t offset)>
+        on_mmap;
+    std::function<ssize_t(void*, const void*, std::size_t)> on_copy;
     std::function<int(siginfo_t&, const timespec*)> on_sigtimedwait;
     std::function<int(int, const struct ::sigaction*, struct ::sigaction*)> on_sigaction;
     int eventfd_answer = 0;  ///< negative: it fails so
@@ -64,6 +75,12 @@ public:
     ssize_t read(int fd, void* buffer, std::size_t size) noexcept override;
     ssize_t write(int fd, const void* buffer, std::size_t size) noexcept override;
     int poll(std::span<pollfd> entries, const timespec* timeout) noexcept override;
+    /// Gives zeroed pages, wherever; they are freed when unmapped.
+    int mmap(void*& address, std::size_t size, int protection, int flags, int fd,
+             std::uint64_t offset) noexcept override;
+    int munmap(void* address, std::size_t size) noexcept override;
+    ssize_t copy(void* to, const void* from, std::size_t size) noexcept override;
+    std::size_t page_size() noexcept override { return 4096; }
     int fcntl(int fd, int command, int argument) noexcept override;
     int eventfd() noexcept override;
     int signalfd(const sigset_t& signals) noexcept override;
@@ -76,6 +93,15 @@ public:
 
 private:
     std::map<unsigned long, std::function<int(int, void*)>> ioctls_;
+    struct free_pages {
+        void operator()(void* pages) const { std::free(pages); }
+    };
+    struct pages {
+        std::unique_ptr<void, free_pages> memory;
+        std::size_t size = 0;
+    };
+    std::map<const void*, pages> mapped_;
+    int bad_unmaps_ = 0;
     std::set<int> open_;
     int next_fd_ = 100;
     int bad_closes_ = 0;
@@ -85,6 +111,8 @@ private:
 [[nodiscard]] ::ipcshim_event raw_event(std::uint16_t code, std::uint64_t sequence = 1);
 [[nodiscard]] ::ipcshim_event raw_recv_pipe(pipe_end end, std::uint64_t token = 77);
 [[nodiscard]] ::ipcshim_event raw_pipe_closed(how how, std::int32_t status);
+[[nodiscard]] ::ipcshim_event raw_recv_shared_mem(memory_mode mode, std::uint64_t token = 78);
+[[nodiscard]] ::ipcshim_event raw_unshared_mem(how how, std::int32_t status);
 
 /// Makes reads of the fake answer these events, one for each read that has room
 /// for one, and -EAGAIN after the last.

@@ -53,7 +53,8 @@ TEST_F(port_event, handle_without_a_signal_passes_zeros) {
 TEST_F(port_event, handle_ebusy_names_the_events_and_what_to_do) {
     kernel.refuse(IPCSHIM_HANDLE_SIGNAL, EBUSY);
     const std::string text = thrown<std::system_error>([&] { opened.handle(event_set::all()); });
-    EXPECT_NE(text.find("cannot handle the events {recv_pipe, pipe_closed}: another port of this "
+    EXPECT_NE(text.find("cannot handle the events {recv_pipe, pipe_closed, recv_shared_mem, "
+                        "unshared_mem}: another port of this "
                         "process handles one of them"),
               std::string::npos)
         << text;
@@ -223,7 +224,8 @@ TEST_F(port_event, events_waiting_counts_whole_events) {
 
 TEST_F(port_event, dispatch_calls_the_handler_for_each_kind) {
     queue_events(kernel, {raw_recv_pipe(pipe_end::sender), raw_pipe_closed(how::exited, 0),
-                          raw_event(0x34, 3)});
+                          raw_recv_shared_mem(memory_mode::mutual),
+                          raw_unshared_mem(how::revoked, 0), raw_event(0x44, 3)});
     std::string order;
     const event_handlers handlers{.pipe =
                                       [&](const event&, const recv_pipe& pipe) {
@@ -235,13 +237,23 @@ TEST_F(port_event, dispatch_calls_the_handler_for_each_kind) {
                                           EXPECT_EQ(closed.inode, 56U);
                                           order += 'c';
                                       },
+                                  .memory =
+                                      [&](const event&, const recv_shared_mem& memory) {
+                                          EXPECT_EQ(memory.inode, 57U);
+                                          order += 'm';
+                                      },
+                                  .unshared =
+                                      [&](const event&, const unshared_mem& unshared) {
+                                          EXPECT_EQ(unshared.inode, 58U);
+                                          order += 'u';
+                                      },
                                   .other =
                                       [&](const event& what) {
                                           EXPECT_EQ(what.sequence(), 3U);
                                           order += 'o';
                                       }};
-    EXPECT_EQ(opened.dispatch(handlers), 3U);
-    EXPECT_EQ(order, "pco");
+    EXPECT_EQ(opened.dispatch(handlers), 5U);
+    EXPECT_EQ(order, "pcmuo");
 }
 
 TEST_F(port_event, dispatch_gives_other_what_has_no_handler_and_forgets_the_rest) {
@@ -255,7 +267,7 @@ TEST_F(port_event, dispatch_gives_other_what_has_no_handler_and_forgets_the_rest
 }
 
 TEST_F(port_event, a_handler_that_throws_loses_no_event_behind_its_own) {
-    queue_events(kernel, {raw_event(0x34, 1), raw_event(0x34, 2)});
+    queue_events(kernel, {raw_event(0x44, 1), raw_event(0x44, 2)});
     const event_handlers handlers{
         .pipe = {}, .closed = {}, .other = [](const event&) { throw std::runtime_error("mine"); }};
     EXPECT_THROW((void)opened.dispatch(handlers), std::runtime_error);

@@ -30,12 +30,30 @@ TEST(sentence, every_error_of_the_contract_has_a_reason_and_an_advice) {
         {attempt::ready, {EALREADY, EPERM}},
         {attempt::set_access, {EPERM}},
         {attempt::read_events, {EINTR, EPROTO, EFAULT}},
-        {attempt::claim, {ENOENT, EPERM, EMFILE}},
+        {attempt::claim, {ENOENT, EPERM, EMFILE, ESTALE, EINVAL, EPROTO}},
         {attempt::open_pipe, {ESRCH, EPERM, ECONNREFUSED, EAGAIN, EDQUOT, EMFILE, ENOMEM, EINVAL}},
         {attempt::send_pipe, {ESRCH, EPERM, ECONNREFUSED, EAGAIN, EPIPE, EDQUOT, EINVAL}},
         {attempt::write, {EPIPE, EMSGSIZE, EINTR, EINVAL, EFAULT}},
         {attempt::read, {EMSGSIZE, EINTR, EINVAL, EFAULT}},
         {attempt::close_pipe, {EPIPE}},
+        {attempt::create_segment, {EINVAL, ENOMEM, EDQUOT, EMFILE, ENFILE}},
+        {attempt::adopt_memory,
+         {EINVAL, ENOMEM, EACCES, ENODEV, EALREADY, EOPNOTSUPP, EBUSY, ENXIO, ENOTRECOVERABLE,
+          EDQUOT, EMFILE}},
+        {attempt::segment_info, {ESTALE}},
+        {attempt::map, {ESTALE, EACCES, EINVAL, ENXIO, EEXIST, ENOMEM}},
+        {attempt::map_executable, {ESTALE, EACCES, EINVAL, ENXIO, EEXIST, ENOMEM}},
+        {attempt::copy_memory, {ESTALE, EINVAL, ENOSYS, ENOMEM}},
+        {attempt::share,
+         {ESTALE, EINVAL, EACCES, EPERM, EEXIST, ESRCH, ECONNREFUSED, EAGAIN, EDQUOT}},
+        {attempt::hand_over,
+         {ESTALE, EINVAL, EACCES, EPERM, EBUSY, ESRCH, ECONNREFUSED, EAGAIN, EDQUOT}},
+        {attempt::lend,
+         {ESTALE, EINVAL, EACCES, EPERM, EBUSY, ETIMEDOUT, ESRCH, ECONNREFUSED, EAGAIN, EDQUOT}},
+        {attempt::give_back, {ESTALE, EINVAL, EBUSY}},
+        {attempt::unshare, {ESTALE, EINVAL, EPERM, ESRCH, ENOENT}},
+        {attempt::export_dmabuf, {ESTALE, EPERM, EACCES, EOPNOTSUPP, ENOMEM, EMFILE}},
+        {attempt::find_root, {EPROTO}},
     };
     for (const known& each : contract) {
         for (const int error : each.errors) {
@@ -61,6 +79,20 @@ TEST(sentence, an_error_that_nobody_foresaw_still_says_what_was_tried) {
 TEST(sentence, eperm_of_another_user_and_of_an_inherited_port_differ) {
     EXPECT_NE(sentence(attempt::open_pipe, EPERM, "x").find("run as its user"), std::string::npos);
     EXPECT_NE(sentence(attempt::claim, EPERM, "x").find("inherited"), std::string::npos);
+}
+
+TEST(sentence, eperm_of_a_segment_is_about_its_owner) {
+    for (const attempt each : {attempt::share, attempt::hand_over, attempt::lend, attempt::unshare,
+                               attempt::export_dmabuf}) {
+        EXPECT_NE(sentence(each, EPERM, "x").find("owner"), std::string::npos);
+    }
+}
+
+TEST(sentence, lending_has_words_of_its_own_where_the_lender_is_meant_too) {
+    EXPECT_NE(sentence(attempt::lend, ECONNREFUSED, "x"),
+              sentence(attempt::share, ECONNREFUSED, "x"));
+    EXPECT_NE(sentence(attempt::lend, ECONNREFUSED, "x").find("this process itself"),
+              std::string::npos);
 }
 
 TEST(sentence, a_read_that_is_too_small_says_what_it_needs) {

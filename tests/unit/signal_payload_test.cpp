@@ -36,6 +36,26 @@ TEST(signal_payload_of, a_closed_event_carries_how_status_and_inode) {
     EXPECT_FALSE(payload->as_recv_pipe().has_value());
 }
 
+TEST(signal_payload_of, the_events_of_a_segment_are_decoded_as_far_as_they_are_carried) {
+    ::ipcshim_event raw = raw_recv_shared_mem(memory_mode::returned, 98);
+    raw.recv_shared_mem.how = IPCSHIM_HOW_KILLED;
+    raw.recv_shared_mem.status = 9;
+    const auto came = signal_payload::from(siginfo_of(raw, SIGRTMIN));
+    ASSERT_TRUE(came.has_value());
+    const recv_shared_mem expected{.length = 8192,
+                                   .mode = memory_mode::returned,
+                                   .rights = rights::read | rights::write,
+                                   .how = how::killed,
+                                   .status = 9};
+    EXPECT_EQ(came->token(), token{98});
+    EXPECT_EQ(came->as_recv_shared_mem(), expected);
+    EXPECT_FALSE(came->as_unshared_mem().has_value());
+    const auto gone = signal_payload::from(siginfo_of(raw_unshared_mem(how::exited, 4), SIGRTMIN));
+    const unshared_mem left{.how = how::exited, .status = 4, .inode = 58};
+    EXPECT_EQ(gone->as_unshared_mem(), left);
+    EXPECT_FALSE(gone->as_recv_shared_mem().has_value());
+}
+
 TEST(signal_payload_of, enobufs_says_that_signals_were_lost) {
     siginfo_t info = siginfo_of(raw_pipe_closed(how::closed, 0), SIGRTMIN);
     info.si_errno = ENOBUFS;

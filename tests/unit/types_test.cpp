@@ -18,6 +18,9 @@ template <typename Value> std::string printed(const Value& value) {
 TEST(types, every_named_value_prints_its_name) {
     EXPECT_EQ(printed(event_code::recv_pipe), "recv_pipe");
     EXPECT_EQ(printed(event_code::pipe_closed), "pipe_closed");
+    EXPECT_EQ(printed(event_code::recv_shared_mem), "recv_shared_mem");
+    EXPECT_EQ(printed(event_code::unshared_mem), "unshared_mem");
+    EXPECT_EQ(printed(memory_mode::lent), "lent");
     EXPECT_EQ(printed(how::killed), "killed");
     EXPECT_EQ(printed(how::lease_ended), "lease_ended");
     EXPECT_EQ(printed(pipe_end::sender), "sender");
@@ -29,22 +32,38 @@ TEST(types, every_named_value_prints_its_name) {
 
 TEST(types, no_two_values_share_a_name) {
     std::set<std::string_view> names;
-    for (std::uint16_t number = IPCSHIM_HOW_CLOSED; number <= IPCSHIM_HOW_LEASE_ENDED; ++number) {
+    for (std::uint16_t number = IPCSHIM_HOW_CLOSED; number <= IPCSHIM_HOW_RETURNED; ++number) {
         names.insert(to_string(how{number}));
     }
-    EXPECT_EQ(names.size(), 6U);
+    EXPECT_EQ(names.size(), 7U);
     EXPECT_FALSE(names.contains("unknown"));
     names.clear();
-    for (std::uint32_t number = 0; number <= IPCSHIM_CAUSE_TOO_LONG; ++number) {
+    for (std::uint32_t number = 0; number <= IPCSHIM_CAUSE_FAULT; ++number) {
         names.insert(to_string(cause{number}));
     }
-    EXPECT_EQ(names.size(), 8U);
+    EXPECT_EQ(names.size(), 9U);
+    EXPECT_FALSE(names.contains("unknown"));
+    names.clear();
+    for (std::uint16_t number = IPCSHIM_MEM_MUTUAL; number <= IPCSHIM_MEM_MADE; ++number) {
+        names.insert(to_string(memory_mode{number}));
+    }
+    EXPECT_EQ(names.size(), 5U);
     EXPECT_FALSE(names.contains("unknown"));
 }
 
 TEST(types, a_value_from_a_newer_module_prints_as_unknown_with_its_number) {
     EXPECT_EQ(printed(event_code{99}), "unknown(99)");
     EXPECT_EQ(printed(cause{4000000000U}), "unknown(4000000000)");
+}
+
+TEST(types, rights_are_a_set_and_print_as_letters) {
+    EXPECT_EQ(printed(rights::none), "---");
+    EXPECT_EQ(printed(rights::read | rights::write | rights::execute), "rwx");
+    EXPECT_EQ(printed(rights::read | rights::copy_on_write), "r--c");
+    EXPECT_EQ((rights::read | rights::write) & (rights::write | rights::execute), rights::write);
+    EXPECT_TRUE(has(rights::read | rights::write, rights::write));
+    EXPECT_FALSE(has(rights::read | rights::write, rights::write | rights::execute));
+    EXPECT_TRUE(has(rights::none, rights::none));
 }
 
 TEST(types, a_token_prints_as_a_number) {
@@ -128,12 +147,20 @@ TEST(types, driver_info_tells_limits_usage_and_totals_apart) {
     raw.tokens = 10;
     raw.events = 11;
     raw.ring_bytes = 12;
+    raw.limit_segment_bytes = 13;
+    raw.used_segment_bytes = 14;
+    raw.segments = 15;
+    raw.segment_bytes = 16;
     raw.capacity_max = 256;
     const driver_info info(raw);
-    EXPECT_EQ(info.limits(), (driver_limits{1, 2, 3, 4}));
-    EXPECT_EQ(info.used(), (driver_usage{5, 6, 7}));
-    EXPECT_EQ(info.totals(), (driver_totals{8, 9, 10, 11, 12}));
+    EXPECT_EQ(info.limits(), (driver_limits{1, 2, 3, 4, 13}));
+    EXPECT_EQ(info.used(), (driver_usage{5, 6, 7, 14}));
+    EXPECT_EQ(info.totals(), (driver_totals{8, 9, 10, 11, 12, 15, 16}));
     EXPECT_EQ(info.capacity_max(), 16U << 20);
+    const std::string text = printed(info);
+    EXPECT_NE(text.find("\nbytes of segments: 14 of 13\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("15 segments"), std::string::npos) << text;
+    EXPECT_NE(text.find("16 bytes of segments\n"), std::string::npos) << text;
 }
 
 TEST(types, driver_info_has_a_feature_only_if_every_bit_of_it_is_set) {

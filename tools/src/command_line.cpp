@@ -78,7 +78,8 @@ void add_inspect(CLI::App& app, verb& chosen) {
 } // namespace
 
 int run(int argc, const char* const* argv) {
-    CLI::App app("Pipes, message pipes and announcements between processes", "ipcshim");
+    CLI::App app("Pipes, message pipes, shared memory and announcements between processes",
+                 "ipcshim");
     app.set_version_flag("--version", "ipcshim " IPCSHIM_VERSION);
     app.require_subcommand(1);
     app.footer("Each command has a manual page: man ipcshim-send");

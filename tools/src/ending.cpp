@@ -42,6 +42,7 @@ std::string deed(const pipe_closed& closed) {
         return "executed another program";
     case how::revoked:
     case how::lease_ended:
+    case how::returned:
         break;
     }
     return fmt::format("ended it ({})", to_string(closed.how));

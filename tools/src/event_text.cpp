@@ -7,6 +7,16 @@
 
 namespace ipcshim::tools {
 
+namespace {
+
+std::string to_text(rights value) {
+    std::ostringstream out;
+    out << value;
+    return out.str();
+}
+
+} // namespace
+
 std::string to_line(const event& what) {
     std::ostringstream out;
     out << what;
@@ -36,6 +46,23 @@ nlohmann::ordered_json to_json(const event& what) {
         object["inode"] = closed->inode;
         object["bytes_unread"] = closed->bytes_unread;
         object["messages_unread"] = closed->messages_unread;
+    } else if (const auto memory = what.as_recv_shared_mem()) {
+        object["mode"] = to_string(memory->mode);
+        object["rights"] = to_text(memory->rights);
+        object["length"] = memory->length;
+        object["inode"] = memory->inode;
+        if (memory->mode == memory_mode::returned) {
+            object["how"] = to_string(memory->how);
+            object["status"] = memory->status;
+        }
+        if (memory->lease_end != no_deadline) {
+            object["lease_end"] = memory->lease_end.time_since_epoch().count();
+        }
+    } else if (const auto unshared = what.as_unshared_mem()) {
+        object["how"] = to_string(unshared->how);
+        object["status"] = unshared->status;
+        object["gone"] = unshared->is_gone();
+        object["inode"] = unshared->inode;
     }
     return object;
 }

@@ -20,6 +20,12 @@ nlohmann::ordered_json features_of(const driver_info& found) {
     if (found.has(IPCSHIM_FEATURE_PIPES)) {
         names.emplace_back("pipes");
     }
+    if (found.has(IPCSHIM_FEATURE_SEGMENTS)) {
+        names.emplace_back("segments");
+    }
+    if (found.has(IPCSHIM_FEATURE_DMABUF)) {
+        names.emplace_back("dmabuf");
+    }
     return names;
 }
 
@@ -40,14 +46,21 @@ nlohmann::ordered_json to_json(const driver_info& found) {
          {{"ports", limits.ports},
           {"objects", limits.objects},
           {"bytes", limits.bytes},
-          {"events", limits.events}}},
-        {"used", {{"ports", used.ports}, {"objects", used.objects}, {"bytes", used.bytes}}},
+          {"events", limits.events},
+          {"segment_bytes", limits.segment_bytes}}},
+        {"used",
+         {{"ports", used.ports},
+          {"objects", used.objects},
+          {"bytes", used.bytes},
+          {"segment_bytes", used.segment_bytes}}},
         {"total",
          {{"ports", totals.ports},
           {"pipes", totals.pipes},
           {"tokens", totals.tokens},
           {"events", totals.events},
-          {"ring_bytes", totals.ring_bytes}}},
+          {"ring_bytes", totals.ring_bytes},
+          {"segments", totals.segments},
+          {"segment_bytes", totals.segment_bytes}}},
     };
 }
 
@@ -69,18 +82,22 @@ void print(const driver_info& found) {
                found.capacity_max(), found.message_max());
     fmt::print("this user\n"
                "  ports              {} of {}\n"
-               "  pipes and tokens   {} of {}\n"
+               "  objects            {} of {} (pipes, segments, tokens)\n"
                "  bytes of pipes     {} of {}\n"
+               "  bytes of segments  {} of {}\n"
                "  events in a port   at most {}\n",
                used.ports, limits.ports, used.objects, limits.objects, used.bytes, limits.bytes,
-               limits.events);
+               used.segment_bytes, limits.segment_bytes, limits.events);
     fmt::print("all users\n"
                "  ports              {}\n"
                "  pipes              {}\n"
+               "  segments           {}\n"
                "  tokens             {}\n"
                "  events waiting     {}\n"
-               "  ring memory        {} bytes\n",
-               totals.ports, totals.pipes, totals.tokens, totals.events, totals.ring_bytes);
+               "  ring memory        {} bytes\n"
+               "  segment memory     {} bytes\n",
+               totals.ports, totals.pipes, totals.segments, totals.tokens, totals.events,
+               totals.ring_bytes, totals.segment_bytes);
     if (const std::string note = found.abi_note(); !note.empty()) {
         fmt::print("note: {}\n", note);
     }

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -24,10 +25,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A segment can be mapped without a descriptor of it.
+constexpr int none = -1;
+
 struct descriptor final {
-    int number = 0;
+    int number = none;
     std::string target; ///< what /proc/PID/fd/N points to
-    std::vector<std::pair<std::string, std::string>> fields;
+    std::vector<std::pair<std::string, std::string>> fields{};
+    std::vector<std::string> mappings{}; ///< of a segment: "START-END rw-s", hexadecimal
 };
 
 bool is_ours(std::string_view target) {
@@ -50,7 +55,7 @@ std::string_view trimmed(std::string_view text) {
 }
 
 std::vector<std::pair<std::string, std::string>> fields_of(const fs::path& path) {
-    std::vector<std::pair<std::string, std::string>> fields;
+    std::vector<std::pair<std::string, std::string>> fields{};
     std::ifstream lines(path);
     for (std::string line; std::getline(lines, line);) {
         const auto colon = line.find(':');
@@ -87,19 +92,49 @@ std::vector<descriptor> descriptors_of(pid_t pid) {
         if (error || parsed.ec != std::errc() || !is_ours(target)) {
             continue;
         }
-        found.push_back({number, target, fields_of(process / "fdinfo" / name)});
+        found.push_back(
+            {.number = number, .target = target, .fields = fields_of(process / "fdinfo" / name)});
     }
     std::sort(found.begin(), found.end(),
               [](const descriptor& a, const descriptor& b) { return a.number < b.number; });
     return found;
 }
 
+// What of segments is mapped goes to the descriptor of the segment, or to an
+// entry without one.
+void add_mappings(pid_t pid, std::vector<descriptor>& found) {
+    std::ifstream lines(fs::path("/proc") / std::to_string(pid) / "maps");
+    for (std::string line; std::getline(lines, line);) {
+        // START-END RIGHTS OFFSET DEVICE INODE TARGET
+        const auto place = line.find("ipcshim:[segment:");
+        if (place == std::string::npos) {
+            continue;
+        }
+        const std::string target = line.substr(place);
+        const auto range = line.find(' ');
+        auto owner = std::find_if(found.begin(), found.end(),
+                                  [&](const descriptor& each) { return each.target == target; });
+        if (owner == found.end()) {
+            found.push_back({.target = target});
+            owner = std::prev(found.end());
+        }
+        owner->mappings.push_back(line.substr(0, line.find(' ', range + 1)));
+    }
+}
+
 void print_json(const std::vector<descriptor>& found) {
     auto list = nlohmann::ordered_json::array();
     for (const descriptor& each : found) {
-        nlohmann::ordered_json object{{"fd", each.number}, {"target", each.target}};
+        nlohmann::ordered_json object;
+        if (each.number != none) {
+            object["fd"] = each.number;
+        }
+        object["target"] = each.target;
         for (const auto& [name, value] : each.fields) {
             object["info"][name] = value;
+        }
+        if (!each.mappings.empty()) {
+            object["mappings"] = each.mappings;
         }
         list.push_back(std::move(object));
     }
@@ -109,7 +144,8 @@ void print_json(const std::vector<descriptor>& found) {
 } // namespace
 
 int inspect(const inspect_options& options) {
-    const std::vector<descriptor> found = descriptors_of(options.pid);
+    std::vector<descriptor> found = descriptors_of(options.pid);
+    add_mappings(options.pid, found);
     if (options.json) {
         print_json(found);
         return done;
@@ -118,9 +154,13 @@ int inspect(const inspect_options& options) {
         fmt::print("process {} has nothing of ipcshim open\n", options.pid);
     }
     for (const descriptor& each : found) {
-        fmt::print("{}: {}\n", each.number, each.target);
+        fmt::print("{}: {}\n", each.number == none ? "-" : std::to_string(each.number),
+                   each.target);
         for (const auto& [name, value] : each.fields) {
             fmt::print("    {:<20} {}\n", name, value);
+        }
+        for (const std::string& mapping : each.mappings) {
+            fmt::print("    {:<20} {}\n", "mapped", mapping);
         }
     }
     return done;

@@ -62,7 +62,7 @@ int receive(const receive_options& options) {
     if (options.anybody) {
         mine.set_access(access::anybody);
     }
-    mine.handle(event_set::all());
+    mine.handle({event_code::recv_pipe, event_code::pipe_closed});
     if (!options.quiet) {
         fmt::print(stderr, "ipcshim: waiting for 'ipcshim send {}'\n", ::getpid());
     }

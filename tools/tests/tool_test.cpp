@@ -242,6 +242,30 @@ TEST_F(tool, events_prints_one_json_object_a_line) {
     EXPECT_FALSE(std::getline(lines, line));
 }
 
+TEST_F(tool, events_of_segments_are_told_in_full) {
+    const pid_t child = start_waiting("events", {"events", "--json", "-q", "-n", "2"});
+    const segment memory = mine.create_segment(8192);
+    memory.share(child, rights::read, {.command = 4});
+    memory.unshare(child); // not claimed, so nothing is told of it
+    segment given = mine.create_segment(4096);
+    std::move(given).hand_over(child, rights::read | rights::execute);
+    EXPECT_EQ(finish(child), 0) << content("events.err");
+    std::istringstream lines(content("events.out"));
+    std::string line;
+    ASSERT_TRUE(std::getline(lines, line));
+    const auto one = nlohmann::json::parse(line);
+    EXPECT_EQ(one.at("event"), "recv_shared_mem");
+    EXPECT_EQ(one.at("command"), 4);
+    EXPECT_EQ(one.at("mode"), "mutual");
+    EXPECT_EQ(one.at("rights"), "r--");
+    EXPECT_EQ(one.at("length"), 8192);
+    EXPECT_FALSE(one.contains("lease_end"));
+    ASSERT_TRUE(std::getline(lines, line));
+    const auto two = nlohmann::json::parse(line);
+    EXPECT_EQ(two.at("mode"), "exclusive");
+    EXPECT_EQ(two.at("rights"), "r-x");
+}
+
 TEST_F(tool, listen_is_events) {
     const pid_t child = start_waiting("listen", {"listen", "-n", "1"});
     const sender first = mine.open_sender(child);
@@ -251,6 +275,30 @@ TEST_F(tool, listen_is_events) {
         << content("listen.out");
 }
 
+nlohmann::json features_of(const driver_info& now) {
+    auto names = nlohmann::json::array({"events", "pipes"});
+    if (now.has(IPCSHIM_FEATURE_SEGMENTS)) {
+        names.emplace_back("segments");
+    }
+    if (now.has(IPCSHIM_FEATURE_DMABUF)) {
+        names.emplace_back("dmabuf");
+    }
+    return names;
+}
+
+TEST_F(tool, info_counts_segments_and_their_bytes) {
+    const segment memory = mine.create_segment(8192, {.small_pages = true});
+    memory.map().bytes()[0] = std::byte{1};
+    EXPECT_EQ(finish(start("info", {"info", "--json"})), 0) << content("info.err");
+    const auto told = nlohmann::json::parse(content("info.out"));
+    EXPECT_EQ(told.at("used").at("segment_bytes"), 8192);
+    EXPECT_EQ(told.at("total").at("segments"), 1);
+    EXPECT_EQ(told.at("total").at("segment_bytes"), mine.query().page_size());
+    EXPECT_EQ(finish(start("text", {"info"})), 0);
+    EXPECT_NE(content("text.out").find("bytes of segments  8192 of "), std::string::npos)
+        << content("text.out");
+}
+
 TEST_F(tool, info_as_json_agrees_with_query) {
     EXPECT_EQ(finish(start("info", {"info", "--json"})), 0) << content("info.err");
     const auto told = nlohmann::json::parse(content("info.out"));
@@ -258,7 +306,9 @@ TEST_F(tool, info_as_json_agrees_with_query) {
     EXPECT_EQ(told.at("abi_version"), now.abi_version());
     EXPECT_EQ(told.at("limits").at("ports"), now.limits().ports);
     EXPECT_EQ(told.at("page_size"), now.page_size());
-    EXPECT_EQ(told.at("features"), (nlohmann::json{"events", "pipes"}));
+    EXPECT_EQ(told.at("features"), features_of(now));
+    EXPECT_EQ(told.at("limits").at("segment_bytes"), now.limits().segment_bytes);
+    EXPECT_EQ(told.at("used").at("segment_bytes"), now.used().segment_bytes);
 }
 
 TEST_F(tool, inspect_lists_port_and_ends_of_another_process) {
@@ -272,6 +322,35 @@ TEST_F(tool, inspect_lists_port_and_ends_of_another_process) {
     EXPECT_EQ(told.at(1).at("target"),
               "ipcshim:[sender:" + std::to_string(pair.sender.info().inode()) + "]");
     EXPECT_FALSE(told.at(1).at("info").empty());
+}
+
+TEST_F(tool, inspect_shows_segments_and_where_they_are_mapped) {
+    const segment kept = mine.create_segment(4096);
+    const mapping kept_view = kept.map();
+    segment dropped = mine.create_segment(4096);
+    const const_mapping dropped_view = dropped.map_const();
+    const std::string dropped_name = "ipcshim:[segment:" + std::to_string(dropped.inode()) + "]";
+    dropped.close();
+    EXPECT_EQ(finish(start("inspect", {"inspect", "--json", std::to_string(::getpid())})), 0)
+        << content("inspect.err");
+    const auto told = nlohmann::json::parse(content("inspect.out"));
+    ASSERT_EQ(told.size(), 3U) << told;
+    const auto& first = told.at(1);
+    EXPECT_EQ(first.at("fd"), kept.fd());
+    EXPECT_EQ(first.at("target"), "ipcshim:[segment:" + std::to_string(kept.inode()) + "]");
+    EXPECT_EQ(first.at("info").at("ipcshim-mode"), "made");
+    EXPECT_EQ(first.at("info").at("ipcshim-length"), "4096");
+    std::ostringstream place;
+    place << std::hex << kept_view.address() << '-' << kept_view.address() + 4096 << " rw-s";
+    ASSERT_EQ(first.at("mappings").size(), 1U) << told;
+    EXPECT_EQ(first.at("mappings").at(0), place.str());
+    const auto& second = told.at(2);
+    EXPECT_FALSE(second.contains("fd"));
+    EXPECT_EQ(second.at("target"), dropped_name);
+    EXPECT_TRUE(second.at("mappings").at(0).get<std::string>().ends_with(" r--s")) << second;
+    EXPECT_EQ(finish(start("text", {"inspect", std::to_string(::getpid())})), 0);
+    EXPECT_NE(content("text.out").find("\n-: " + dropped_name + "\n    mapped "), std::string::npos)
+        << content("text.out");
 }
 
 TEST_F(tool, inspect_of_no_process_says_so) {

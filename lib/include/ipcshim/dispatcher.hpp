@@ -37,8 +37,12 @@ public:
     dispatcher& on_pipe(std::function<void(const event&, const recv_pipe&)> function);
     /// What to do when the other end of a pipe is closed.
     dispatcher& on_closed(std::function<void(const event&, const pipe_closed&)> function);
-    /// What to do with every other event, and with those of the two kinds above
-    /// that have no function.
+    /// What to do when a segment was shared with this process, or came back.
+    dispatcher& on_memory(std::function<void(const event&, const recv_shared_mem&)> function);
+    /// What to do when a segment was taken back, or its sharer has ended.
+    dispatcher& on_unshared(std::function<void(const event&, const unshared_mem&)> function);
+    /// What to do with every other event, and with those of the kinds above that
+    /// have no function.
     dispatcher& on_other(std::function<void(const event&)> function);
 
     /// Handles what waits; never waits itself. For a loop of your own: call it

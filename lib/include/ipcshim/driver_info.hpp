@@ -13,10 +13,11 @@ namespace ipcshim {
 /// What one uid may have, and what each port may hold. The module's parameters
 /// set it; CAP_SYS_RESOURCE is exempt from all but `events`. (Ours.)
 struct driver_limits final {
-    std::uint64_t ports = 0;   ///< open ports for each uid
-    std::uint64_t objects = 0; ///< pipes and tokens never claimed, for each uid
-    std::uint64_t bytes = 0;   ///< bytes of capacity of all pipes of a uid
-    std::uint64_t events = 0;  ///< events waiting in each port, beside pipe_closed
+    std::uint64_t ports = 0;         ///< open ports for each uid
+    std::uint64_t objects = 0;       ///< pipes, segments and tokens never claimed, for each uid
+    std::uint64_t bytes = 0;         ///< bytes of capacity of all pipes of a uid
+    std::uint64_t events = 0;        ///< events waiting in each port, beside pipe_closed
+    std::uint64_t segment_bytes = 0; ///< lengths of all segments of a uid
 
     friend bool operator==(const driver_limits&, const driver_limits&) = default;
 };
@@ -26,6 +27,7 @@ struct driver_usage final {
     std::uint64_t ports = 0;
     std::uint64_t objects = 0;
     std::uint64_t bytes = 0;
+    std::uint64_t segment_bytes = 0;
 
     friend bool operator==(const driver_usage&, const driver_usage&) = default;
 };
@@ -37,6 +39,8 @@ struct driver_totals final {
     std::uint64_t tokens = 0;     ///< handed over and not yet claimed
     std::uint64_t events = 0;     ///< waiting in ports
     std::uint64_t ring_bytes = 0; ///< bytes allocated for the pipes' contents
+    std::uint64_t segments = 0;
+    std::uint64_t segment_bytes = 0; ///< bytes allocated for the segments' contents
 
     friend bool operator==(const driver_totals&, const driver_totals&) = default;
 };

@@ -2,6 +2,7 @@
 #ifndef IPCSHIM_ERROR_HPP
 #define IPCSHIM_ERROR_HPP
 
+#include <cerrno>
 #include <string>
 #include <system_error>
 
@@ -21,6 +22,13 @@
 ///   is a mistake in the program. The twin answers EBADF.
 
 namespace ipcshim {
+
+/// What calls on a segment answer once it was handed over, taken back, or its
+/// lease has ended (ESTALE): std::errc has no name for it.
+/// `if (error == ipcshim::stale_segment())`
+[[nodiscard]] inline std::error_condition stale_segment() noexcept {
+    return {ESTALE, std::generic_category()};
+}
 
 /// A read or a write on a pipe that failed, with what had moved by then.
 class IPCSHIM_API io_error : public std::system_error {

@@ -72,12 +72,43 @@ struct pipe_closed final {
     friend bool operator==(const pipe_closed&, const pipe_closed&) = default;
 };
 
+/// Somebody shared a segment with this process, or one that it lent has come
+/// back; port::claim_segment() takes it. (NightOS: RECV_SHARED_MEM; lending and
+/// what belongs to it are ours.)
+struct recv_shared_mem final {
+    std::uint64_t length = 0;         ///< bytes
+    memory_mode mode{};               ///< mutual, exclusive, lent or returned
+    ipcshim::rights rights{};         ///< what this process may do with it
+    ipcshim::how how{};               ///< mode returned: why it came back; else 0
+    std::int32_t status = 0;          ///< exit code or signal number, see `how`
+    std::uint64_t inode = 0;          ///< st_ino of the descriptor to come
+    deadline lease_end = no_deadline; ///< mode lent: when it goes back
+
+    friend bool operator==(const recv_shared_mem&, const recv_shared_mem&) = default;
+};
+
+/// Of a segment that this process has claimed. how::revoked, how::lease_ended:
+/// it is gone, with every mapping of it. Else its sharer has ended: nobody can
+/// take it back any more, and the pages stay. (NightOS: UNSHARED_MEM.)
+struct unshared_mem final {
+    ipcshim::how how{};
+    std::int32_t status = 0; ///< exit code or signal number, see `how`
+    std::uint64_t inode = 0; ///< st_ino of the segment
+
+    /// The segment and every mapping of it are gone.
+    [[nodiscard]] bool is_gone() const noexcept {
+        return how == ipcshim::how::revoked || how == ipcshim::how::lease_ended;
+    }
+    friend bool operator==(const unshared_mem&, const unshared_mem&) = default;
+};
+
 /// One event, 64 bytes, exactly as the module wrote it.
 class IPCSHIM_API event final {
 public:
     /// What the event says; std::monostate for a code that this library does
     /// not know.
-    using data_type = std::variant<std::monostate, ipcshim::recv_pipe, ipcshim::pipe_closed>;
+    using data_type = std::variant<std::monostate, ipcshim::recv_pipe, ipcshim::pipe_closed,
+                                   ipcshim::recv_shared_mem, ipcshim::unshared_mem>;
 
     /// An empty event with code 0.
     event() noexcept = default;
@@ -101,6 +132,10 @@ public:
     [[nodiscard]] std::optional<ipcshim::recv_pipe> as_recv_pipe() const noexcept;
     /// What it says if it is a pipe_closed event, else nothing.
     [[nodiscard]] std::optional<ipcshim::pipe_closed> as_pipe_closed() const noexcept;
+    /// What it says if it is a recv_shared_mem event, else nothing.
+    [[nodiscard]] std::optional<ipcshim::recv_shared_mem> as_recv_shared_mem() const noexcept;
+    /// What it says if it is an unshared_mem event, else nothing.
+    [[nodiscard]] std::optional<ipcshim::unshared_mem> as_unshared_mem() const noexcept;
     /// The kernel's structure.
     [[nodiscard]] const ::ipcshim_event& raw() const noexcept { return raw_; }
 
@@ -116,6 +151,8 @@ static_assert(sizeof(event) == 64 && std::is_trivially_copyable_v<event> &&
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const event& value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const recv_pipe& value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const pipe_closed& value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, const recv_shared_mem& value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, const unshared_mem& value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const event_set& value);
 
 } // namespace ipcshim

@@ -7,13 +7,18 @@
 /// one.
 
 #include <ipcshim/dispatcher.hpp>
+#include <ipcshim/dmabuf.hpp>
 #include <ipcshim/driver_info.hpp>
 #include <ipcshim/error.hpp>
 #include <ipcshim/event.hpp>
 #include <ipcshim/io_result.hpp>
+#include <ipcshim/mapping.hpp>
 #include <ipcshim/pipe.hpp>
 #include <ipcshim/pipe_info.hpp>
 #include <ipcshim/port.hpp>
+#include <ipcshim/segment.hpp>
+#include <ipcshim/segment_info.hpp>
+#include <ipcshim/segment_resource.hpp>
 #include <ipcshim/signal.hpp>
 #include <ipcshim/types.hpp>
 

@@ -21,6 +21,7 @@
 #include <ipcshim/error.hpp>
 #include <ipcshim/event.hpp>
 #include <ipcshim/pipe.hpp>
+#include <ipcshim/segment.hpp>
 #include <ipcshim/types.hpp>
 
 namespace ipcshim {
@@ -71,9 +72,11 @@ template <typename End> struct unannounced final {
 /// What to do with each kind of event. An empty function: such an event goes
 /// to `other`; is that empty too, the event is read and forgotten.
 struct event_handlers final {
-    std::function<void(const event&, const recv_pipe&)> pipe;
-    std::function<void(const event&, const pipe_closed&)> closed;
-    std::function<void(const event&)> other;
+    std::function<void(const event&, const recv_pipe&)> pipe{};
+    std::function<void(const event&, const pipe_closed&)> closed{};
+    std::function<void(const event&, const recv_shared_mem&)> memory{};
+    std::function<void(const event&, const unshared_mem&)> unshared{};
+    std::function<void(const event&)> other{};
 };
 
 /// A port: where a process gets events, and from where it opens pipes to other
@@ -200,16 +203,19 @@ public:
 
     // --- taking ----------------------------------------------------------
 
-    /// Turns a token into an end of a pipe. Owner; any port of the process that
-    /// the token was made for will do. (Ours: CLAIM.)
+    /// What a token can stand for.
+    using claimed = std::variant<sender, receiver, segment>;
+
+    /// Turns a token into what it stands for. Owner; any port of the process
+    /// that the token was made for will do. (Ours: CLAIM.)
     /// \param nonblocking the descriptor is O_NONBLOCK
     /// Errors: ENOENT no such token for this process: it never was, was
-    /// claimed, or is another's.
-    [[nodiscard]] std::variant<sender, receiver> claim(ipcshim::token which,
-                                                       bool nonblocking = false) const;
+    /// claimed, or is another's; ESTALE the segment was taken back before, and
+    /// the token is used up.
+    [[nodiscard]] claimed claim(ipcshim::token which, bool nonblocking = false) const;
     /// The twin; a closed sender when it fails.
-    [[nodiscard]] std::variant<sender, receiver> claim(ipcshim::token which, bool nonblocking,
-                                                       std::error_code& error) const noexcept;
+    [[nodiscard]] claimed claim(ipcshim::token which, bool nonblocking,
+                                std::error_code& error) const noexcept;
 
     /// Claims what a recv_pipe event announces.
     /// Errors: as claim(), and EINVAL the event announces no sender
@@ -220,6 +226,19 @@ public:
     [[nodiscard]] receiver claim_receiver(const event& announced, bool nonblocking = false) const;
     [[nodiscard]] receiver claim_receiver(const event& announced, bool nonblocking,
                                           std::error_code& error) const noexcept;
+
+    /// Claims the segment that a recv_shared_mem event announces.
+    /// Errors: as claim(), and EINVAL the event announces no segment; the token
+    /// stays good then.
+    [[nodiscard]] segment claim_segment(const event& announced) const;
+    [[nodiscard]] segment claim_segment(const event& announced,
+                                        std::error_code& error) const noexcept;
+    /// Claims a segment by a token that was told otherwise.
+    /// Errors: as claim(), and EINVAL it stood for an end of a pipe, which is
+    /// closed now.
+    [[nodiscard]] segment claim_segment(ipcshim::token which) const;
+    [[nodiscard]] segment claim_segment(ipcshim::token which,
+                                        std::error_code& error) const noexcept;
 
     // --- opening ---------------------------------------------------------
 
@@ -251,6 +270,36 @@ public:
     [[nodiscard]] pipe_pair open_pipe(const pipe_parameters& parameters = {}) const;
     [[nodiscard]] pipe_pair open_pipe(const pipe_parameters& parameters,
                                       std::error_code& error) const noexcept;
+
+    // --- shared memory -----------------------------------------------------
+
+    /// A new segment of zeros, to read, write and execute. Pages are allocated
+    /// when they are first touched. (Ours: CREATE_MEM.)
+    /// \param bytes rounded up to whole pages
+    /// Errors: EINVAL 0 bytes, or more than a file can have; ENOMEM more than
+    /// the machine has; EDQUOT a limit.
+    [[nodiscard]] segment create_segment(std::size_t bytes,
+                                         const segment_parameters& parameters = {}) const;
+    [[nodiscard]] segment create_segment(std::size_t bytes, const segment_parameters& parameters,
+                                         std::error_code& error) const noexcept;
+
+    /// Turns memory of this process into a segment, in place: it keeps its
+    /// address and its contents, and is a mapping of the segment from now on.
+    /// Whoever owned the range unmaps it still, see mapping. It is copied once,
+    /// here. Keep other threads off it: what they write during the call may be
+    /// lost. (Ours: ADOPT_MEM.)
+    /// \param range whole pages of private anonymous memory, as mmap(2) gives
+    ///        it; of malloc() and new only what is page-aligned and nobody
+    ///        else's neighbour
+    /// Errors, each for a part of it, and nothing was taken then: EINVAL not
+    /// whole pages; ENOMEM not mapped; EACCES not readable and writable, or
+    /// executable; ENODEV a file's; EALREADY shared already; EOPNOTSUPP hugetlb
+    /// pages; EBUSY locked, or watched by userfaultfd; ENXIO a stack, a device,
+    /// the kernel's own. ENOTRECOVERABLE before Linux 6.12 only: memory ran out
+    /// in the middle, and the range is not mapped any more.
+    [[nodiscard]] segment adopt_memory(std::span<std::byte> range) const;
+    [[nodiscard]] segment adopt_memory(std::span<std::byte> range,
+                                       std::error_code& error) const noexcept;
 
 private:
     explicit port(detail::handle&& owned) noexcept : handle_(std::move(owned)) {}

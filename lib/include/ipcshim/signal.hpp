@@ -56,6 +56,11 @@ public:
     /// For code pipe_closed: how, end, status and inode; what was not read is
     /// not carried (0). Else nothing.
     [[nodiscard]] std::optional<pipe_closed> as_pipe_closed() const noexcept;
+    /// For code recv_shared_mem: length, mode, rights, how and status; inode and
+    /// end of the lease are not carried. Else nothing.
+    [[nodiscard]] std::optional<recv_shared_mem> as_recv_shared_mem() const noexcept;
+    /// For code unshared_mem: all of it. Else nothing.
+    [[nodiscard]] std::optional<unshared_mem> as_unshared_mem() const noexcept;
     /// The kernel's structure.
     [[nodiscard]] const ::ipcshim_signal& raw() const noexcept { return raw_; }
 

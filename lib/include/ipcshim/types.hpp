@@ -28,6 +28,10 @@ enum class event_code : std::uint16_t {
     recv_pipe = IPCSHIM_EVENT_RECV_PIPE,
     /// The other end of a pipe is closed.
     pipe_closed = IPCSHIM_EVENT_PIPE_CLOSED,
+    /// Somebody shared a segment with this process, or one that it lent is back.
+    recv_shared_mem = IPCSHIM_EVENT_RECV_SHARED_MEM,
+    /// A segment was taken back, or its sharer has ended.
+    unshared_mem = IPCSHIM_EVENT_UNSHARED_MEM,
 };
 
 /// How something ended (ours).
@@ -44,6 +48,8 @@ enum class how : std::uint16_t {
     revoked = IPCSHIM_HOW_REVOKED,
     /// It was lent, and the time was over.
     lease_ended = IPCSHIM_HOW_LEASE_ENDED,
+    /// It was lent, and given back before its time.
+    returned = IPCSHIM_HOW_RETURNED,
 };
 
 /// Which end of a pipe (NightOS: SC and RC).
@@ -58,6 +64,46 @@ enum class pipe_mode : std::uint16_t {
     raw = IPCSHIM_PIPE_RAW,
     /// Whole messages of 1 to `message_max` bytes.
     message = IPCSHIM_PIPE_MESSAGE,
+};
+
+/// What may be done with a segment: a set of flags. `read` is always among
+/// them; `write` goes neither with `execute` nor with `copy_on_write` but for
+/// who made the segment, and no mapping ever has both. (NightOS.)
+enum class rights : std::uint16_t {
+    none = 0,
+    read = IPCSHIM_RIGHT_READ,
+    /// What is written is seen by every other holder.
+    write = IPCSHIM_RIGHT_WRITE,
+    execute = IPCSHIM_RIGHT_EXECUTE,
+    /// What is written stays one's own.
+    copy_on_write = IPCSHIM_RIGHT_COPY_ON_WRITE,
+};
+
+[[nodiscard]] constexpr rights operator|(rights one, rights other) noexcept {
+    return rights(
+        static_cast<std::uint16_t>(static_cast<unsigned>(one) | static_cast<unsigned>(other)));
+}
+[[nodiscard]] constexpr rights operator&(rights one, rights other) noexcept {
+    return rights(
+        static_cast<std::uint16_t>(static_cast<unsigned>(one) & static_cast<unsigned>(other)));
+}
+/// Are all of these among them?
+[[nodiscard]] constexpr bool has(rights all, rights these) noexcept {
+    return (all & these) == these;
+}
+
+/// How this process came to a segment.
+enum class memory_mode : std::uint16_t {
+    /// Its sharer uses it as well (NightOS).
+    mutual = IPCSHIM_MEM_MUTUAL,
+    /// Its sharer has lost it (NightOS).
+    exclusive = IPCSHIM_MEM_EXCLUSIVE,
+    /// Its sharer has lost it, and gets it back (ours).
+    lent = IPCSHIM_MEM_LENT,
+    /// It was lent, and came back (ours).
+    returned = IPCSHIM_MEM_RETURNED,
+    /// It was made here (ours).
+    made = IPCSHIM_MEM_MADE,
 };
 
 /// How far a read or a write goes (NightOS).
@@ -89,6 +135,8 @@ enum class cause : std::uint32_t {
     deadline = IPCSHIM_CAUSE_DEADLINE,
     /// The message is too long, or the buffer too small for it.
     too_long = IPCSHIM_CAUSE_TOO_LONG,
+    /// A bad address in the buffer, after io_result::moved() bytes.
+    fault = IPCSHIM_CAUSE_FAULT,
 };
 
 /// Who may reach a port (ours). CAP_IPC_OWNER passes always.
@@ -144,6 +192,7 @@ inline constexpr adopt_fd_t adopt_fd{};
 [[nodiscard]] IPCSHIM_API std::string_view to_string(how value) noexcept;
 [[nodiscard]] IPCSHIM_API std::string_view to_string(pipe_end value) noexcept;
 [[nodiscard]] IPCSHIM_API std::string_view to_string(pipe_mode value) noexcept;
+[[nodiscard]] IPCSHIM_API std::string_view to_string(memory_mode value) noexcept;
 [[nodiscard]] IPCSHIM_API std::string_view to_string(io_mode value) noexcept;
 [[nodiscard]] IPCSHIM_API std::string_view to_string(cause value) noexcept;
 [[nodiscard]] IPCSHIM_API std::string_view to_string(access value) noexcept;
@@ -153,9 +202,13 @@ IPCSHIM_API std::ostream& operator<<(std::ostream& out, event_code value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, how value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, pipe_end value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, pipe_mode value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, memory_mode value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, io_mode value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, cause value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, access value);
+/// Prints the letters r, w, x, a dash for each that is missing, and c behind them
+/// for copy_on_write.
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, rights value);
 /// Prints a token as a decimal number.
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, token value);
 

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <ctime>
 #include <span>
 
@@ -37,6 +38,14 @@ public:
     virtual ssize_t write(int fd, const void* buffer, std::size_t size) noexcept = 0;
     /// ppoll without a signal mask; no timeout waits for ever.
     virtual int poll(std::span<pollfd> entries, const timespec* timeout) noexcept = 0;
+    /// The address is [in] what is asked for or null, [out] what it became.
+    virtual int mmap(void*& address, std::size_t size, int protection, int flags, int fd,
+                     std::uint64_t offset) noexcept = 0;
+    virtual int munmap(void* address, std::size_t size) noexcept = 0;
+    /// Copies within this process, where a page that is gone is EFAULT, or less
+    /// than the size, and no signal. \return bytes
+    virtual ssize_t copy(void* to, const void* from, std::size_t size) noexcept = 0;
+    virtual std::size_t page_size() noexcept = 0;
     virtual int fcntl(int fd, int command, int argument) noexcept = 0;
     virtual int eventfd() noexcept = 0;
     virtual int signalfd(const sigset_t& signals) noexcept = 0;

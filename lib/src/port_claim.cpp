@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+//
+// How a port turns tokens into what they stand for.
+#include <cerrno>
+#include <string>
+
+#include <ipcshim/port.hpp>
+
+#include "announced.hpp"
+#include "call.hpp"
+#include "narrow.hpp"
+#include "sentence.hpp"
+
+namespace ipcshim {
+
+using detail::attempt;
+using detail::check;
+using detail::code_of;
+using detail::control;
+
+namespace {
+
+std::string printed(token which) {
+    return "token " + std::to_string(static_cast<std::uint64_t>(which));
+}
+
+segment segment_of(port::claimed&& found, std::error_code& error) noexcept {
+    if (error) {
+        return {};
+    }
+    if (auto* memory = std::get_if<segment>(&found)) {
+        return std::move(*memory);
+    }
+    error = code_of(EINVAL);
+    return {};
+}
+
+} // namespace
+
+port::claimed port::claim(ipcshim::token which, bool nonblocking) const {
+    require_open();
+    std::error_code error;
+    claimed result = claim(which, nonblocking, error);
+    check(error, attempt::claim, printed(which));
+    return result;
+}
+
+port::claimed port::claim(ipcshim::token which, bool nonblocking,
+                          std::error_code& error) const noexcept {
+    ::ipcshim_claim raw{};
+    raw.token = static_cast<std::uint64_t>(which);
+    raw.flags = nonblocking ? IPCSHIM_CLAIM_NONBLOCK : 0;
+    raw.fd = -1;
+    if (!control(handle_, IPCSHIM_CLAIM, raw, error)) {
+        return sender();
+    }
+    detail::handle found(*handle_.calls(), raw.fd);
+    // Only segments have a length, and none is empty.
+    if (raw.length != 0) {
+        return segment(
+            std::move(found),
+            {.size = detail::to_size(raw.length),
+             .inode = raw.inode,
+             // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access): the length says it
+             .rights = rights{raw.rights},
+             .mode = memory_mode{raw.mode}});
+    }
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access): and here, too
+    switch (pipe_end{raw.end}) {
+    case pipe_end::sender:
+        return sender(std::move(found), pipe_mode{raw.mode});
+    case pipe_end::receiver:
+        return receiver(std::move(found), pipe_mode{raw.mode});
+    }
+    error = code_of(EPROTO);
+    return sender();
+}
+
+segment port::claim_segment(const event& announced) const {
+    require_open();
+    std::error_code error;
+    segment result = claim_segment(announced, error);
+    check(error, attempt::claim, "a segment " + detail::announced_by(announced));
+    return result;
+}
+
+segment port::claim_segment(const event& announced, std::error_code& error) const noexcept {
+    if (!announced.as_recv_shared_mem()) {
+        error = code_of(is_open() ? EINVAL : EBADF);
+        return {};
+    }
+    return claim_segment(announced.token(), error);
+}
+
+segment port::claim_segment(ipcshim::token which) const {
+    require_open();
+    std::error_code error;
+    segment result = claim_segment(which, error);
+    check(error, attempt::claim, printed(which) + " as a segment");
+    return result;
+}
+
+segment port::claim_segment(ipcshim::token which, std::error_code& error) const noexcept {
+    claimed found = claim(which, false, error);
+    return segment_of(std::move(found), error);
+}
+
+} // namespace ipcshim
