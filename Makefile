@@ -5,6 +5,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # Headers of a kernel to build the module for, in place of Debian's arm64 one.
 KDIR ?=
+# A kernel that Debian has beside its own, such as 6.12 or 6.12-16k, for `check`.
+KERNEL ?=
 TESTS ?=
 
 export TESTS
@@ -16,16 +18,17 @@ export TESTS
 all: module library
 
 help:
-	@echo 'make              the module, the library and the tools, for arm64'
+	@echo 'make              the module, the sample module, the library and the tools, for arm64'
 	@echo 'make demo         two processes talk, in a guest: installs what it needs, builds, boots, shows'
 	@echo 'make check        all tests, here and in a guest with the stock Debian kernel'
 	@echo 'make check-debug  all tests on a kernel with sanitizers, which is built the first time'
 	@echo '                  TESTS=GLOB[,GLOB...] selects tests for both by name'
+	@echo 'make check KERNEL=6.12    those of the guest, with a newer kernel of Debian; 6.12-16k: large pages'
 	@echo 'make bench        compares with what Linux has, in instructions; build/bench/ has the result'
 	@echo 'make shell        a shell in a guest with the module loaded'
 	@echo 'make lint         sparse, checkpatch, clang-tidy, clang-format'
-	@echo 'make module KDIR=FOLDER   the module alone, for the kernel whose headers are there'
-	@echo 'make install      PREFIX=/usr/local, DESTDIR= : library, tools; on an arm64 machine the module, too'
+	@echo 'make module KDIR=FOLDER   the modules alone, for the kernel whose headers are there'
+	@echo 'make install      PREFIX=/usr/local, DESTDIR= : library, tools, module, and what other modules need of it'
 	@echo 'make uninstall    the same backwards'
 	@echo 'make clean        removes build/; the debug kernel stays in its cache'
 
@@ -41,9 +44,11 @@ guest-packages: host-packages
 ifeq ($(KDIR),)
 module: kernel
 	@qemu/module stock driver
+	@qemu/module stock samples
 else
 module:
 	@qemu/module '$(KDIR)' driver
+	@qemu/module '$(KDIR)' samples
 endif
 
 library: guest-packages
@@ -53,10 +58,19 @@ demo: module guest-packages
 	@qemu/build arm64 ipcshim-demo
 	@demo/run
 
+ifeq ($(KERNEL),)
 check: module guest-packages
 	@qemu/build host
 	@qemu/build arm64
 	@qemu/check stock
+else
+check: guest-packages
+	@qemu/fetch kernel '$(KERNEL)'
+	@qemu/module '$(KERNEL)' driver
+	@qemu/module '$(KERNEL)' samples
+	@qemu/build arm64
+	@qemu/check '$(KERNEL)'
+endif
 
 debug-kernel: host-packages
 	@qemu/deps kernel
@@ -64,6 +78,7 @@ debug-kernel: host-packages
 
 check-debug: debug-kernel guest-packages
 	@qemu/module debug driver
+	@qemu/module debug samples
 	@qemu/module debug faults
 	@qemu/build arm64
 	@qemu/check debug

@@ -5,12 +5,14 @@ import ctypes
 import os
 import platform
 import selectors
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import drivers
 import initramfs
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -19,6 +21,7 @@ BUILD = os.environ.get("IPCSHIM_BUILD", os.path.join(TOP, "build"))
 INIT_REACHED = b"ipcshim-guest: init"
 POWER_OFF_LIMIT = 20  # seconds that a guest may take to end after its verdict
 LOG_TAIL = 40  # lines of the log that a failure shows
+CHANNEL_DRIVERS = ("virtio_mmio", "virtio_console")
 
 
 class Problem(Exception):
@@ -47,7 +50,7 @@ def complaint_in(log, known=None):
 
 
 class Kernel:
-    """One of build/kernel/{stock,debug}, as qemu/fetch and qemu/debug-kernel make them."""
+    """One of build/kernel/{stock,debug,SERIES}, as qemu/fetch and qemu/debug-kernel make them."""
 
     def __init__(self, name):
         self.name = name
@@ -56,25 +59,15 @@ class Kernel:
             with open(os.path.join(self.folder, "release"), encoding="utf-8") as file:
                 self.release = file.read().strip()
         except OSError as error:
-            verb = "make" if name == "stock" else "make check-debug"
+            verb = {"stock": "make", "debug": "make check-debug"}.get(name, f"make check KERNEL={name}")
             raise Problem(f"there is no {name} kernel in build/kernel yet: '{verb}' gets it") from error
         self.image = os.path.join(self.folder, "Image")
-        self.module = os.path.join(BUILD, "module", self.release, "ipcshim.ko")
+        self.build = os.path.join(BUILD, "module", self.release)
+        self.module = os.path.join(self.build, "ipcshim.ko")
 
-    def driver_entries(self):
-        """The drivers of the channels, where they are not built in."""
-        drivers = {
-            "virtio_mmio": "drivers/virtio/virtio_mmio.ko",
-            "virtio_console": "drivers/char/virtio_console.ko",
-        }
-        modules = os.path.join(self.folder, "modules", "kernel")
-        if not os.path.isdir(modules):
-            return []
-        return [
-            initramfs.host_entries(os.path.join(modules, path), f"/lib/{name}.ko")[0]
-            for name, path in drivers.items()
-            if os.path.exists(os.path.join(modules, path))
-        ]
+    def driver_entries(self, names):
+        """The drivers of the channels, and those that the tests of a run load."""
+        return drivers.Drivers(self.folder).entries([*CHANNEL_DRIVERS, *names])
 
 
 class Run:
@@ -91,10 +84,13 @@ class Run:
         self.append = []
         self.memory = 1024
         self.timeout = 120
-        self.boot_limit = 60 if kernel == "stock" else 120
+        self.boot_limit = 120 if kernel == "debug" else 60
         self.interactive = False
         self.tty = False
         self.results = None
+        self.drivers = []  # names, for load-driver in the guest
+        self.pipes = {}  # name of a channel of both directions: path of the FIFOs .in and .out
+        self.devices = []  # more words for QEMU
         self.work = None
         self.kmemleak = False
         self.started = 0.0
@@ -103,6 +99,13 @@ class Run:
     def log(self, suffix):
         """The path of one of this run's logs."""
         return os.path.join(BUILD, "log", f"{self.name}.{suffix}")
+
+    def _channels(self):
+        """The names of the channels that the guest has to find."""
+        names = ["verdict"]
+        if not self.interactive and not self.tty:
+            names.append("output")
+        return names + (["results"] if self.results else []) + list(self.pipes)
 
     def _environment(self):
         values = dict(self.variables)
@@ -114,12 +117,13 @@ class Run:
             size = shutil.get_terminal_size()
             values.update(IPCSHIM_TTY="1", COLUMNS=str(size.columns), LINES=str(size.lines))
             values["TERM"] = os.environ.get("TERM", "linux")
-        lines = [f"export {name}={_quoted(value)}" for name, value in values.items()]
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
         lines.append(f"GUEST_MODULE={'/lib/' + os.path.basename(self.module) if self.module else ''}")
         lines.append(f"GUEST_INTERACTIVE={int(self.interactive)}")
         lines.append(f"GUEST_TTY={int(self.tty)}")
         lines.append(f"GUEST_KMEMLEAK={int(self.kmemleak)}")
-        lines.append("set -- " + " ".join(_quoted(word) for word in self.arguments))
+        lines.append(f"GUEST_CHANNELS={shlex.quote(' '.join(self._channels()))}")
+        lines.append("set -- " + " ".join(shlex.quote(word) for word in self.arguments))
         return "\n".join(lines) + "\n"
 
     def _write_initramfs(self):
@@ -127,7 +131,7 @@ class Run:
         os.makedirs(folder, exist_ok=True)
         sysroot = os.path.join(BUILD, "sysroot")
         entries = initramfs.read_list(os.path.join(TOP, "qemu", "initramfs.list"), {"top": TOP, "sysroot": sysroot})
-        entries += self.kernel.driver_entries()
+        entries += self.kernel.driver_entries(self.drivers)
         entries.append(initramfs.text_entry("/etc/guest.env", self._environment()))
         if self.work:
             entries += initramfs.host_entries(self.work, "/work")
@@ -176,7 +180,9 @@ class Run:
         if self.results:
             command += ["-chardev", "file,id=results,path=" + self.results]
             command += ["-device", "virtserialport,chardev=results,name=results"]
-        return command
+        for name, path in self.pipes.items():
+            command += ["-chardev", f"pipe,id={name},path={path}", "-device", f"virtserialport,chardev={name},name={name}"]
+        return command + self.devices
 
     def console(self):
         """What the kernel said so far."""
@@ -283,7 +289,3 @@ class Run:
             print(f"    QEMU itself said: {own}", file=sys.stderr)
         print(f"error: the run '{self.name}' failed: {reason}.", file=sys.stderr)
         print(f"       The end of its kernel log is above, all of it in {self.log('console')}", file=sys.stderr)
-
-
-def _quoted(word):
-    return "'" + word.replace("'", "'\\''") + "'"

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Tests of what judges on the host: counting, reading KTAP and logs, making an initramfs."""
+"""Tests of what judges on the host: counting, reading KTAP and logs, making an initramfs,
+finding drivers, comparing pictures."""
 
 import io
+import lzma
 import os
 import tempfile
 import unittest
 
 import board
+import compare
+import drivers
 import initramfs
 import ktap
 
@@ -120,6 +124,61 @@ class AnInitramfsIsWritten(unittest.TestCase):
             file.flush()
             with self.assertRaisesRegex(initramfs.ListError, ":2: not an entry"):
                 initramfs.read_list(file.name, {})
+
+
+class DriversAreFound(unittest.TestCase):
+    def listed(self, modules, names, built_in=()):
+        """What load-driver would read, for a kernel with these modules: name: what it needs."""
+        with tempfile.TemporaryDirectory() as folder:
+            place = os.path.join(folder, "modules", "kernel", "drivers")
+            os.makedirs(place)
+            for name, needed in modules.items():
+                data = b"\x7fELF\0license=GPL\0depends=" + needed.encode() + b"\0"
+                with (lzma.open if name.endswith(".xz") else open)(os.path.join(place, name), "wb") as file:
+                    file.write(data)
+            with open(os.path.join(folder, "modules", "modules.builtin"), "w", encoding="utf-8") as file:
+                file.writelines(f"kernel/drivers/{name}.ko\n" for name in built_in)
+            entries = drivers.Drivers(folder).entries(names)
+            return entries[0].data.decode(), sorted(os.path.basename(entry.path) for entry in entries[1:])
+
+    def test_what_a_driver_needs_comes_before_it(self):
+        modules = {"top-most.ko": "middle,low", "middle.ko": "low", "low.ko": "", "other.ko": ""}
+        text, files = self.listed(modules, ["top_most"])
+        self.assertEqual(text, "top_most: low middle top_most\n")
+        self.assertEqual(files, ["low.ko", "middle.ko", "top_most.ko"])
+
+    def test_packed_ones(self):
+        self.assertEqual(self.listed({"a.ko.xz": "b", "b.ko.xz": ""}, ["a"]), ("a: b a\n", ["a.ko", "b.ko"]))
+
+    def test_built_in_and_missing_ones(self):
+        self.assertEqual(self.listed({}, ["a-a", "b"], built_in=["a_a"]), ("a_a: built-in\nb:\n", []))
+
+
+class PicturesAreCompared(unittest.TestCase):
+    def setUp(self):
+        self.wanted = compare.picture(1)
+
+    def shown(self, pixels, size=b"640 480"):
+        """A PPM file."""
+        return b"P6\n" + size + b"\n255\n" + pixels
+
+    def test_the_same_picture(self):
+        self.assertEqual(compare.differences(self.shown(self.wanted), self.wanted), [])
+
+    def test_every_colour_of_a_pixel_counts(self):
+        for colour in range(3):
+            pixels = bytearray(self.wanted)
+            pixels[3 * (2 * 640 + 5) + colour] ^= 1
+            self.assertEqual(compare.differences(self.shown(pixels), self.wanted), [(5, 2)])
+
+    def test_another_size(self):
+        self.assertIn("8x1", compare.differences(self.shown(bytes(24), b"8 1"), self.wanted))
+
+    def test_half_a_picture(self):
+        self.assertIn("bytes", compare.differences(self.shown(self.wanted[:-3]), self.wanted))
+
+    def test_another_seed_is_another_picture(self):
+        self.assertNotEqual(compare.picture(2), self.wanted)
 
 
 def run(tally, is_selected):

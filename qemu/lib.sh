@@ -58,3 +58,7 @@ kernel_cc() {
 		echo "${CROSS_PREFIX}gcc"
 	fi
 }
+
+# kernel_release TREE: what uname -r says on the kernel whose headers are there.
+# Debian gives its kernels another release than their sources have.
+kernel_release() { sed -n 's/^#define UTS_RELEASE "\(.*\)"$/\1/p' "$1/include/generated/utsrelease.h"; }

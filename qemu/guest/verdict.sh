@@ -22,24 +22,34 @@ give_up() {
 	power_off
 }
 
-# The virtio-serial ports bear names; wait until the host has told them.
+# find_channel NAME: the virtio-serial port that bears it.
+find_channel() {
+	local name
+	for name in /sys/class/virtio-ports/*/name; do
+		[ "$(cat "$name" 2>/dev/null)" = "$1" ] || continue
+		name=$(basename "$(dirname "$name")")
+		[ -e "/dev/$name" ] && echo "/dev/$name"
+		return
+	done
+	return 1
+}
+
+# The host tells the names after the ports have appeared: wait for all of them.
 find_channels() {
-	local tries=0 name port
+	local tries=0 name port missing
 	while [ $tries -lt 200 ]; do
-		for name in /sys/class/virtio-ports/*/name; do
-			[ -e "$name" ] || continue
-			port=/dev/$(basename "$(dirname "$name")")
-			[ -e "$port" ] || continue
-			case $(cat "$name") in
+		missing=
+		for name in $GUEST_CHANNELS; do
+			port=$(find_channel "$name") || missing=1
+			case $name in
 			verdict) VERDICT_CHANNEL=$port ;;
 			output) OUTPUT_CHANNEL=$port ;;
-			results) ln -sf "$port" /dev/results ;;
+			# For the work, under its own name.
+			*) [ -z "$port" ] || ln -sf "$port" "/dev/$name" ;;
 			esac
 		done
-		if [ -n "$VERDICT_CHANNEL" ]; then
-			[ -z "$OUTPUT_CHANNEL" ] || return 0
-			[ ! -e /dev/hvc0 ] || return 0
-		fi
+		[ -n "$OUTPUT_CHANNEL" ] || [ -e /dev/hvc0 ] || missing=1
+		[ -n "$missing" ] || return 0
 		tries=$((tries + 1))
 		usleep 50000
 	done
