@@ -68,13 +68,13 @@ struct descriptor_pair {
 // A child process, killed and reaped when the row is over.
 class child final {
 public:
-    // body runs in the child, which exits when it returns.
+    // body runs in the child, which exits when it returns, and says what it threw.
     template <typename Body> explicit child(Body body) : pid_(::fork()) {
         if (pid_ < 0) {
             fail("fork");
         }
         if (pid_ == 0) {
-            body();
+            [&]() noexcept { body(); }();
             ::_exit(0);
         }
     }
@@ -162,6 +162,8 @@ void add_raw(rows& all);
 void add_message(rows& all);
 void add_pingpong(rows& all);
 void add_uring(rows& all);
+void add_handover(rows& all);
+void add_segment(rows& all);
 void add_notify(rows& all);
 void add_open(rows& all);
 void add_memory(rows& all);

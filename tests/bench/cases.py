@@ -28,12 +28,16 @@ class Case:
     name: str
     floor: Floor | None = None
     mark: float | None = None
+    # The row that stands for ours, if it isn't <name>/ours.
+    ours_row: str | None = None
     # The row that stands for the peer, if it isn't <name>/peer.
     peer_row: str | None = None
     peer_name: str | None = None
     # Why the case can't run in this version, if it can't.
     absent: str | None = None
     unit: str = "operation"
+    # Pages of 4 KiB in one operation, for cases whose cost is to be told by page.
+    pages: int = 0
     # The peer of a case that can't run yet, for the table.
     against: str = "-"
 
@@ -63,6 +67,15 @@ def copies(size: int) -> Floor:
     return Floor("two user copies", lambda m: user_copies(m, size))
 
 
+def handed_over(amount: str) -> Floor:
+    """Tell, wake and take; map and unmap; and what is touched is touched."""
+    return Floor("five empty system calls, a word of each page written and read",
+                 lambda m: 5 * m("floor/empty_call") + m(f"floor/touch_{amount}"))
+
+
+PAGES_1M = 256
+PAGES_64M = 64 * PAGES_1M
+
 ONE_MEMCPY = Floor("one memcpy", lambda m: m("floor/memcpy_1m"))
 
 NO_MAPPED = "mapped pipes are not in this version"
@@ -88,10 +101,21 @@ CASES = (
     *(Case(name, mark=1.00, absent="pseudo terminals are not in this version",
            against="devpts, raw mode")
       for name in ("pty_s2m_64", "pty_m2s_64", "pty_s2m_1k")),
-    Case("handover_1m", mark=0.10, absent="shared memory is not in this version",
-         against="pipe(2)"),
-    Case("handover_64m", mark=0.08, absent="shared memory is not in this version",
-         against="pipe(2)"),
+    Case("handover_1m", handed_over("1m"), 0.10, pages=PAGES_1M),
+    Case("handover_1m_exact", handed_over("1m"), peer_row="handover_1m/peer", pages=PAGES_1M),
+    Case("handover_64m", handed_over("64m"), 0.08, pages=PAGES_64M),
+    Case("handover_64m_small", handed_over("64m"), peer_row="handover_64m/peer",
+         pages=PAGES_64M),
+    # Linux passes memory without a copy, too; its sender keeps it.
+    Case("handover_1m_memfd", handed_over("1m"), ours_row="handover_1m/ours", pages=PAGES_1M),
+    Case("handover_64m_memfd", handed_over("64m"), ours_row="handover_64m/ours",
+         pages=PAGES_64M),
+    Case("mutual_1m", handed_over("1m"), pages=PAGES_1M),
+    Case("map_64m", empty_calls(2), pages=PAGES_64M),
+    Case("map_64m_small", empty_calls(2), peer_row="map_64m/peer", pages=PAGES_64M),
+    Case("populate_64m", empty_calls(2), pages=PAGES_64M),
+    Case("populate_64m_small", empty_calls(2), peer_row="populate_64m/peer", pages=PAGES_64M),
+    Case("adopt_1m", ONE_MEMCPY, pages=PAGES_1M),
     Case("call_64", mark=0.75, absent="service sockets are not in this version",
          against="unix seqpacket"),
     Case("notify", empty_calls(3), 1.60),
@@ -100,6 +124,8 @@ CASES = (
          peer_name="itself with 10 ports"),
     Case("idle_pipe_bytes", Floor("two eventfd(2)", lambda m: m("floor/two_eventfds")), 1.00,
          unit="bytes"),
+    Case("idle_segment_bytes",
+         Floor("one eventfd(2)", lambda m: m("floor/two_eventfds") / 2), unit="bytes"),
     *(Case(name, mark=mark, absent=NO_WALL, against="pipe(2), two processors")
       for name, mark in (("wall_stream_64", 0.75), ("wall_stream_64k", 0.65),
                          ("wall_mapped_64", 0.15))),

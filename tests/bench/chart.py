@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from report import Line  # type: ignore[import-not-found]
 
-WIDTH = 860
-LEFT = 290  # where the bars begin
+WIDTH = 900
+LEFT = 330  # where the bars begin
 RIGHT = 76  # room for the figures
 TOP = 92
 ROW = 26
@@ -77,7 +77,7 @@ def draw(lines: Sequence[Line], kernel: str, path: Path) -> None:
         parts += _row(line, TOP + number * ROW, x)
     parts += _legend(bottom + 26)
     parts.append(f'<text class="note" x="20" y="{bottom + 50}">Linux {escape(kernel)}, arm64, '
-                 'QEMU with an instruction counter for a clock. idle_pipe_bytes: bytes of kernel '
+                 'QEMU with an instruction counter for a clock. idle_*_bytes: bytes of kernel '
                  'memory.</text>')
     parts.append('</svg>')
     path.write_text("\n".join(parts) + "\n", encoding="utf-8")

@@ -2,7 +2,10 @@
 //
 // idle_pipe_bytes: what the kernel's memory (slabs, vmalloc, percpu) grows by for
 // each pipe that was made and never written: files and inodes included.
-#include "bench.hpp"
+// idle_segment_bytes: for each segment of a mebibyte that was never touched.
+#include "memory_file.hpp"
+
+#include <ipcshim/segment.hpp>
 
 #include <linux/membarrier.h>
 #include <sys/eventfd.h>
@@ -129,6 +132,29 @@ void add_memory(rows& all) {
                 state.SetLabel("pipe(2)");
                 each_costs(
                     state, [] { return make_pipe(0); }, [] {});
+            })
+        ->Iterations(1)
+        ->Repetitions(3);
+    all.add("idle_segment_bytes/ours",
+            [](auto& state) {
+                const auto port = ipcshim::port::open();
+
+                state.SetLabel("segment of 1 MiB");
+                each_costs(
+                    state, [&] { return port.create_segment(mib); },
+                    [&] {
+                        if (port.query().totals().segment_bytes != 0) {
+                            throw std::runtime_error("pages of a segment that nobody touched");
+                        }
+                    });
+            })
+        ->Iterations(1)
+        ->Repetitions(3);
+    all.add("idle_segment_bytes/peer",
+            [](auto& state) {
+                state.SetLabel("memory file");
+                each_costs(
+                    state, [] { return make_memory_file(mib); }, [] {});
             })
         ->Iterations(1)
         ->Repetitions(3);
