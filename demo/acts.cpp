@@ -6,11 +6,16 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <numeric>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
+#include <ipcshim/port.hpp>
 
 #include "actor.hpp"
+#include "frame.hpp"
+#include "pipeline.hpp"
 
 namespace demo {
 
@@ -66,6 +71,62 @@ std::array<json, 2> hear_both(stage& shown, actor& receiver, actor& sender) {
         }
     }
     return last;
+}
+
+/// The checksums of these frames and one more, in a process that is handed none
+/// of them.
+std::vector<std::string> expect_frames(stage& shown, std::uint32_t frames, std::uint64_t size) {
+    const clock::time_point begin = clock::now();
+    std::vector<std::string> sums;
+    std::uint64_t bytes = 0;
+
+    for (std::uint32_t n = 0; n <= frames; n++) {
+        sums.push_back(expected_sha256(n));
+        bytes += kind_of(n).bytes();
+        shown.progress(std::min(bytes, size), size,
+                       std::chrono::duration<double>(clock::now() - begin).count());
+    }
+    return sums;
+}
+
+struct pipeline_books {
+    std::vector<json> frames;
+    json returned;
+    json taken;
+    std::array<json, 3> last; ///< of source, filter and sink
+};
+
+/// Hears the three until each has said its last word; shows how far they are.
+pipeline_books hear_pipeline(stage& shown, const std::array<actor* const, 3>& actors,
+                             std::uint64_t size) {
+    const clock::time_point begin = clock::now();
+    const clock::time_point until = patience();
+    std::uint64_t bytes = 0;
+    pipeline_books books;
+
+    while (std::any_of(books.last.begin(), books.last.end(),
+                       [](const json& one) { return one.is_null(); })) {
+        const actor::heard heard = actor::hear_any(actors, until);
+        const std::string state = heard.what.at("state");
+
+        if (state == "frame") {
+            books.frames.push_back(heard.what);
+            bytes += heard.what.at("bytes").get<std::uint64_t>();
+            shown.progress(bytes, size,
+                           std::chrono::duration<double>(clock::now() - begin).count());
+        } else if (state == "returned") {
+            books.returned = heard.what;
+        } else if (state == "taken") {
+            books.taken = heard.what;
+        } else {
+            books.last.at(heard.who) = heard.what;
+        }
+    }
+    return books;
+}
+
+std::uint64_t segments_in_driver() {
+    return ipcshim::port::open().query().totals().segments;
 }
 
 } // namespace
@@ -128,6 +189,83 @@ void play_lines(stage& shown, const std::filesystem::path& text) {
     shown.check("no byte is missing", bytes == std::filesystem::file_size(text));
     shown.check("put together they are the text (SHA-256)",
                 sent.at("sha256") == received.at("sha256"));
+}
+
+void play_frames(stage& shown) {
+    constexpr std::uint32_t frames = 16;
+
+    shown.act("Frames go through three processes, and no byte of them is copied",
+              "source, filter, sink, and round again: each hand-over takes the memory away");
+    const std::uint64_t before = segments_in_driver();
+    std::uint64_t size = 0;
+    for (std::uint32_t n = 0; n < frames; n++) {
+        size += kind_of(n).bytes();
+    }
+    for (const picture_kind& kind : picture_kinds) {
+        shown.tell(&kind == picture_kinds.data() ? "pictures" : "", kind.name);
+    }
+    shown.tell("expected", "computed first, by a process that is handed none of them");
+    const std::vector<std::string> expected = expect_frames(shown, frames, size);
+    actor sink({"sink", std::to_string(frames)});
+    sink.expect("ready", patience());
+    actor filter({"filter", number(sink.pid()), std::to_string(frames)});
+    filter.expect("ready", patience());
+    actor source({"source", number(filter.pid()), std::to_string(frames)});
+
+    const pipeline_books told = hear_pipeline(shown, {&source, &filter, &sink}, size);
+    std::uint32_t same = 0;
+    for (std::size_t n = 0; n < told.frames.size() && n < frames; n++) {
+        if (told.frames[n].at("number") == n && told.frames[n].at("sha256") == expected[n]) {
+            same++;
+        }
+    }
+    const double seconds = told.last[2].at("seconds");
+
+    const auto sum = [&](const char* what) {
+        return std::accumulate(
+            told.last.begin(), told.last.end(), std::uint64_t{0},
+            [&](std::uint64_t n, const json& one) { return n + one.at(what).get<unsigned>(); });
+    };
+    const auto each_time = [&](const char* what) {
+        return std::all_of(told.last.begin(), told.last.end(),
+                           [&](const json& one) { return one.at(what) == frames; });
+    };
+
+    shown.tell("passed on", fmt::format("{} frames, {} of pixels, in {:.2f} s", told.frames.size(),
+                                        megabytes(size), seconds));
+    shown.tell("memory", fmt::format("{} segments of {} KiB, used over and over", ring_length,
+                                     segment_bytes / 1024));
+    shown.tell("lost", fmt::format("{} hand-overs; touched again: {} SIGBUS, {} ESTALE",
+                                   sum("passed"), sum("sigbus"), sum("stale")));
+    shown.tell("lent",
+               fmt::format("once given back; once taken back {:.1f} ms after its time, "
+                           "in the midst of {} writes",
+                           told.taken.at("late").get<double>(), grouped(told.taken.at("writes"))));
+    shown.figure("frames", told.frames.size());
+    shown.figure("bytes", size);
+    shown.figure("seconds", seconds);
+    shown.figure("handed_over", sum("passed"));
+    shown.figure("sigbus", sum("sigbus"));
+    shown.figure("stale", sum("stale"));
+    shown.figure("taken_back_late_ms", told.taken.at("late"));
+
+    shown.check("all frames came, in order, blurred as they should be (SHA-256)",
+                same == frames && told.frames.size() == frames);
+    shown.check("who handed one on could not touch it any more: SIGBUS",
+                each_time("passed") && each_time("sigbus"));
+    shown.check("nor map it again: ESTALE", each_time("stale"));
+    shown.check("one was lent, and came back blurred; the borrower had lost it",
+                told.returned.at("how") == "returned" &&
+                    told.returned.at("sha256") == expected[frames] &&
+                    told.last[1].at("returned_sigbus") == true);
+    shown.check("one was taken back when its time was over; no write is missing",
+                told.taken.at("how") == "lease_ended" &&
+                    told.last[1].at("lease") == "lease_ended" && told.last[1].at("writes") > 0 &&
+                    told.last[1].at("writes") == told.taken.at("writes"));
+    source.kill();
+    filter.kill();
+    sink.kill();
+    shown.check("no segment is left", segments_in_driver() == before);
 }
 
 void play_killed(stage& shown, const std::filesystem::path& file) {

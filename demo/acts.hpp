@@ -14,6 +14,8 @@ namespace demo {
 void play_file(stage& shown, const std::filesystem::path& file);
 /// The lines of a real text, as messages.
 void play_lines(stage& shown, const std::filesystem::path& text);
+/// Frames that go through three processes and are never copied.
+void play_frames(stage& shown);
 /// A reader that is killed in mid-stream.
 void play_killed(stage& shown, const std::filesystem::path& file);
 /// Those who may not, or can't, be reached.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The demo: four acts, each played by processes of their own, which are this
+// The demo: five acts, each played by processes of their own, which are this
 // program again in another role.
 #include <sys/ioctl.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <functional>
@@ -18,6 +19,7 @@
 
 #include "actor.hpp"
 #include "acts.hpp"
+#include "pipeline.hpp"
 #include "roles.hpp"
 #include "stage.hpp"
 
@@ -29,6 +31,7 @@ struct options {
     std::string target_file;
     pid_t target = 0;
     std::size_t bytes = 0;
+    std::uint32_t frames = 0;
     bool json = false;
     bool unicode = false;
 };
@@ -70,6 +73,7 @@ int perform(const options& given) {
     stage.overture(describe_system());
     play([&] { demo::play_file(stage, given.file); });
     play([&] { demo::play_lines(stage, given.text); });
+    play([&] { demo::play_frames(stage); });
     play([&] { demo::play_killed(stage, given.file); });
     play([&] { demo::play_refusals(stage); });
 
@@ -106,6 +110,17 @@ int main(int argc, char** argv) try {
     add_role("knock", [&] { demo::knock(given.target); })
         ->add_option("pid", given.target)
         ->required();
+    CLI::App* const source =
+        add_role("source", [&] { demo::run_source(given.target, given.frames); });
+    CLI::App* const filter =
+        add_role("filter", [&] { demo::run_filter(given.target, given.frames); });
+    for (CLI::App* const command : {source, filter}) {
+        command->add_option("pid", given.target)->required();
+    }
+    for (CLI::App* const command :
+         {source, filter, add_role("sink", [&] { demo::run_sink(given.frames); })}) {
+        command->add_option("frames", given.frames)->required();
+    }
     CLI::App* const send_file =
         add_role("send-file", [&] { demo::send_file(given.target, given.target_file); });
     CLI::App* const send_lines =
