@@ -15,19 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * 0x2545f4914f6cdd1dULL;
-}
-
-unsigned int below(uint64_t *state, unsigned int limit)
-{
-	return (unsigned int)((next_random(state) >> 33) % limit);
-}
-
 struct actor {
 	struct stage *stage;
 	uint64_t random;
@@ -69,7 +56,7 @@ static unsigned int any_end(struct actor *actor)
 
 static uint32_t any_pid(struct actor *actor)
 {
-	return (uint32_t)actor->stage->pids[below(&actor->random, actor->stage->actors)];
+	return (uint32_t)actor->stage->cast.pids[below(&actor->random, actor->stage->cast.actors)];
 }
 
 static uint64_t soon(struct actor *actor)
