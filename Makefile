@@ -19,7 +19,7 @@ all: module library
 
 help:
 	@echo 'make              the module, the sample module, the library and the tools, for arm64'
-	@echo 'make demo         two processes talk, in a guest: installs what it needs, builds, boots, shows'
+	@echo 'make demo         processes talk and pass frames, in a guest: installs what it needs, builds, boots, shows'
 	@echo 'make check        all tests, here and in a guest with the stock Debian kernel'
 	@echo 'make check-debug  all tests on a kernel with sanitizers, which is built the first time'
 	@echo '                  TESTS=GLOB[,GLOB...] selects tests for both by name'

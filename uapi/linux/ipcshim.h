@@ -551,11 +551,13 @@ struct ipcshim_close_pipe {
  *
  * mmap(2)	offset and length within the segment (ENXIO), MAP_SHARED or
  *		MAP_PRIVATE.  EACCES: more than the rights allow.  EINVAL: PROT_WRITE
- *		and PROT_EXEC at once.  mprotect(2) keeps to the same.  Pages
- *		appear when they are first touched, MAP_POPULATE asks for
- *		them at once.  Not in core dumps, not in swap, can't be grown by mremap(2).
+ *		and PROT_EXEC at once (where the rights are wrong as well: either).
+ *		mprotect(2) keeps to the same.  Pages appear when they are first
+ *		touched, MAP_POPULATE asks for them at once.  Not in core dumps,
+ *		not in swap, can't be grown by mremap(2).
  * poll(2)	POLLHUP once stale.
  * fstat(2)	st_size is the length in bytes.
+ * open(2)	by way of /proc/PID/fd: the same grant, with no wider rights (EACCES).
  */
 
 /*
@@ -626,8 +628,8 @@ struct ipcshim_adopt_mem {
  *		RETURN_MEM, at the end of the receiver's grant, or at the
  *		deadline, as a new grant in a RECV_SHARED_MEM event (RETURNED) that
  *		a port of the lender must handle now.
- * EINVAL	pid is the caller itself; rights that don't go together
- * EACCES	a right that the caller has not
+ * EINVAL	pid is 0 or the caller itself; rights that don't go together
+ * EACCES	a right that the caller has not (COPY_ON_WRITE takes no more than READ)
  * EPERM	the caller is not the owner; or not allowed to reach pid
  * EEXIST	MUTUAL: pid has a grant of it already, or a token for one
  * EBUSY	EXCLUSIVE: the pages can be reached otherwise: another grant, a dma-buf,
@@ -671,7 +673,11 @@ struct ipcshim_unshare_mem {
 
 #define IPCSHIM_UNSHARE_MEM	_IOWR(IPCSHIM_IOC_MAGIC, 0x35, struct ipcshim_unshare_mem)
 
-/* MEM_SHARING_INFO 0x36 (seed 002), on a segment. */
+/*
+ * MEM_SHARING_INFO 0x36 (seed 002), on a segment.  Receivers are told the holders,
+ * too; 16384 of them at most.
+ * EINVAL	room for holders without an address
+ */
 #define IPCSHIM_MEM_INFO_OWNER		0x1	/* this grant is the owner's */
 #define IPCSHIM_MEM_INFO_EXPORTED	0x2	/* a dma-buf or a module has the pages */
 
