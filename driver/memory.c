@@ -99,8 +99,8 @@ err_free:
 	return ERR_PTR(err);
 }
 
-/* The store lets go.  Who still has it pinned keeps a page of nobody's. */
-static void memory_put_folio(struct ipcshim_memory *memory, struct folio *folio)
+void ipcshim_memory_put_folio(struct ipcshim_memory *memory,
+			      struct folio *folio)
 {
 	long nr = folio_nr_pages(folio);
 
@@ -119,7 +119,7 @@ static void memory_free_pages(struct ipcshim_memory *memory)
 	unsigned long index;
 
 	xa_for_each(&memory->pages, index, folio) {
-		memory_put_folio(memory, folio);
+		ipcshim_memory_put_folio(memory, folio);
 		cond_resched();
 	}
 	xa_destroy(&memory->pages);
@@ -252,12 +252,6 @@ struct folio *ipcshim_memory_new_folio(struct ipcshim_memory *memory,
 	return folio ?: memory_alloc_folio(memory, index, 0);
 }
 
-void ipcshim_memory_drop_folio(struct ipcshim_memory *memory,
-			       struct folio *folio)
-{
-	memory_put_folio(memory, folio);
-}
-
 int ipcshim_memory_add(struct ipcshim_memory *memory, struct folio *folio)
 {
 	XA_STATE_ORDER(xas, &memory->pages, folio->index, folio_order(folio));
@@ -286,7 +280,7 @@ int ipcshim_memory_allocate(struct ipcshim_memory *memory, pgoff_t index)
 	err = ipcshim_memory_add(memory, folio);
 	if (!err)
 		return 0;
-	memory_put_folio(memory, folio);
+	ipcshim_memory_put_folio(memory, folio);
 	if (err != -EEXIST || xa_load(&memory->pages, index))
 		return err == -EEXIST ? 0 : err;
 
@@ -296,7 +290,7 @@ int ipcshim_memory_allocate(struct ipcshim_memory *memory, pgoff_t index)
 		return -ENOMEM;
 	err = ipcshim_memory_add(memory, folio);
 	if (err)
-		memory_put_folio(memory, folio);
+		ipcshim_memory_put_folio(memory, folio);
 	return err == -EEXIST ? 0 : err;
 }
 
@@ -412,7 +406,7 @@ static int memory_replace(struct ipcshim_memory *memory, struct folio *old)
 	xas_lock(&xas);
 	xas_store(&xas, copy);
 	xas_unlock(&xas);
-	memory_put_folio(memory, old);
+	ipcshim_memory_put_folio(memory, old);
 	return 0;
 }
 

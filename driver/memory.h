@@ -85,9 +85,12 @@ struct folio *ipcshim_memory_new_folio(struct ipcshim_memory *memory,
 				       pgoff_t index);
 /* Into the store, with the caller's reference.  -EEXIST, -ENOMEM: not taken. */
 int ipcshim_memory_add(struct ipcshim_memory *memory, struct folio *folio);
-/* One that was not taken. */
-void ipcshim_memory_drop_folio(struct ipcshim_memory *memory,
-			       struct folio *folio);
+/*
+ * One that was not taken, or that the store lets go: who still has that pinned
+ * keeps a page of nobody's.
+ */
+void ipcshim_memory_put_folio(struct ipcshim_memory *memory,
+			      struct folio *folio);
 
 /* Wait until those who are setting a page table entry to a page have done so. */
 void ipcshim_memory_sync_faults(struct ipcshim_memory *memory);

@@ -270,3 +270,34 @@ void ipcshim_segment_put_user(struct ipcshim_segment *segment,
 	iput(inode);
 	mntput(mnt);
 }
+
+struct file *ipcshim_segment_new(u64 length, bool small_pages)
+{
+	static const struct ipcshim_ending unmade = {
+		.how = IPCSHIM_HOW_CLOSED,
+	};
+	struct ipcshim_segment_spec spec = {
+		.memory = ipcshim_memory_create(length, small_pages),
+		.mnt = ipcshim_object_mnt(),
+		.mode = IPCSHIM_MEM_MADE,
+		.rights = IPCSHIM_RIGHT_READ | IPCSHIM_RIGHT_WRITE |
+			  IPCSHIM_RIGHT_EXECUTE,
+	};
+	struct ipcshim_segment *segment;
+	struct file *file;
+
+	if (IS_ERR(spec.memory))
+		return ERR_CAST(spec.memory);
+	segment = ipcshim_segment_create(&spec);
+	ipcshim_memory_put(spec.memory);
+	if (IS_ERR(segment))
+		return ERR_CAST(segment);
+	mutex_lock(&segment->memory->lock);
+	ipcshim_segment_grant(segment, true);
+	mutex_unlock(&segment->memory->lock);
+
+	file = ipcshim_segment_file(segment, false);
+	/* From here on the file is its user, if there is one. */
+	ipcshim_segment_put_user(segment, &unmade);
+	return file;
+}

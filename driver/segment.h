@@ -135,6 +135,9 @@ void ipcshim_segment_put_user(struct ipcshim_segment *segment,
 struct file *ipcshim_segment_file(struct ipcshim_segment *segment,
 				  bool nonblock);
 
+/* New memory with its owner's grant: a file of that, its only user. */
+struct file *ipcshim_segment_new(u64 length, bool small_pages);
+
 /* All of these with memory->lock held. */
 
 /* From here on it is one of those that reach the pages. */
@@ -180,8 +183,6 @@ int ipcshim_segment_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* The calls. */
 
-/* The owner's grant of new memory, with the caller's only reference to that. */
-struct ipcshim_segment *ipcshim_segment_first(struct ipcshim_memory *memory);
 int ipcshim_segment_make(struct ipcshim_port *port,
 			 struct ipcshim_create_mem __user *uarg);
 int ipcshim_segment_adopt(struct ipcshim_port *port,

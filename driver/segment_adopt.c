@@ -104,7 +104,7 @@ static int adopt_copy(struct ipcshim_memory *memory, const char __user *from)
 		if (!err && !empty)
 			err = ipcshim_memory_add(memory, folio);
 		if (err || empty)
-			ipcshim_memory_drop_folio(memory, folio);
+			ipcshim_memory_put_folio(memory, folio);
 		if (err)
 			return err;
 	}
@@ -209,11 +209,6 @@ static int adopt_with(struct file *file, struct ipcshim_adopt_mem *arg,
 int ipcshim_segment_adopt(struct ipcshim_port *port,
 			  struct ipcshim_adopt_mem __user *uarg)
 {
-	static const struct ipcshim_ending unmade = {
-		.how = IPCSHIM_HOW_CLOSED,
-	};
-	struct ipcshim_segment *segment;
-	struct ipcshim_memory *memory;
 	struct ipcshim_adopt_mem arg;
 	struct file *file;
 	int err;
@@ -223,14 +218,7 @@ int ipcshim_segment_adopt(struct ipcshim_port *port,
 		err = adopt_check_arg(&arg);
 	if (err)
 		return err;
-	memory = ipcshim_memory_create(arg.length, false);
-	if (IS_ERR(memory))
-		return PTR_ERR(memory);
-	segment = ipcshim_segment_first(memory);
-	if (IS_ERR(segment))
-		return PTR_ERR(segment);
-	file = ipcshim_segment_file(segment, false);
-	ipcshim_segment_put_user(segment, &unmade);
+	file = ipcshim_segment_new(arg.length, false);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	err = adopt_with(file, &arg, uarg);

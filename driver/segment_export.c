@@ -85,7 +85,7 @@ struct page *ipcshim_segment_page(struct ipcshim_memory *memory, pgoff_t index)
 }
 EXPORT_SYMBOL_GPL(ipcshim_segment_page);
 
-static void *segment_vmap(struct ipcshim_memory *memory)
+void *ipcshim_segment_vmap(struct ipcshim_memory *memory)
 {
 	struct page **pages = ipcshim_memory_all(memory);
 	void *address;
@@ -95,11 +95,6 @@ static void *segment_vmap(struct ipcshim_memory *memory)
 	address = vmap(pages, memory->nr_pages, VM_MAP, PAGE_KERNEL);
 	kvfree(pages);
 	return address ?: ERR_PTR(-ENOMEM);
-}
-
-void *ipcshim_segment_vmap(struct ipcshim_memory *memory)
-{
-	return segment_vmap(memory);
 }
 EXPORT_SYMBOL_GPL(ipcshim_segment_vmap);
 
@@ -194,7 +189,7 @@ static int dmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 static int dmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	void *address = segment_vmap(dmabuf->priv);
+	void *address = ipcshim_segment_vmap(dmabuf->priv);
 
 	if (IS_ERR(address))
 		return PTR_ERR(address);

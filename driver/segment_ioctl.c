@@ -13,36 +13,11 @@
 
 #define CREATE_FLAGS	(IPCSHIM_MEM_SMALL_PAGES | IPCSHIM_MEM_LARGE_PAGES)
 
-/* The first grant of new memory, whose only reference it becomes. */
-struct ipcshim_segment *ipcshim_segment_first(struct ipcshim_memory *memory)
-{
-	struct ipcshim_segment_spec spec = {
-		.memory = memory,
-		.mnt = ipcshim_object_mnt(),
-		.mode = IPCSHIM_MEM_MADE,
-		.rights = IPCSHIM_RIGHT_READ | IPCSHIM_RIGHT_WRITE |
-			  IPCSHIM_RIGHT_EXECUTE,
-	};
-	struct ipcshim_segment *segment = ipcshim_segment_create(&spec);
-
-	ipcshim_memory_put(memory);
-	if (IS_ERR(segment))
-		return segment;
-	mutex_lock(&memory->lock);
-	ipcshim_segment_grant(segment, true);
-	mutex_unlock(&memory->lock);
-	return segment;
-}
-
 int ipcshim_segment_make(struct ipcshim_port *port,
 			 struct ipcshim_create_mem __user *uarg)
 {
-	static const struct ipcshim_ending unmade = {
-		.how = IPCSHIM_HOW_CLOSED,
-	};
 	struct ipcshim_create_mem arg;
 	struct ipcshim_segment *segment;
-	struct ipcshim_memory *memory;
 	struct file *file;
 	int err;
 
@@ -54,20 +29,13 @@ int ipcshim_segment_make(struct ipcshim_port *port,
 		return -EINVAL;
 	if (arg.flags & IPCSHIM_MEM_LARGE_PAGES)
 		arg.length = ipcshim_memory_whole_large(arg.length);
-	memory = ipcshim_memory_create(arg.length,
-				       arg.flags & IPCSHIM_MEM_SMALL_PAGES);
-	if (IS_ERR(memory))
-		return PTR_ERR(memory);
-	segment = ipcshim_segment_first(memory);
-	if (IS_ERR(segment))
-		return PTR_ERR(segment);
-	file = ipcshim_segment_file(segment, false);
-	arg.inode = segment->ino;
-	/* From here on the file is its user. */
-	ipcshim_segment_put_user(segment, &unmade);
+	file = ipcshim_segment_new(arg.length,
+				   arg.flags & IPCSHIM_MEM_SMALL_PAGES);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 
+	segment = file->private_data;
+	arg.inode = segment->ino;
 	arg.fd = get_unused_fd_flags(O_CLOEXEC);
 	if (arg.fd < 0) {
 		err = arg.fd;
