@@ -10,6 +10,7 @@
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
+#include <linux/types.h>
 
 /* Before 6.3. */
 #ifndef IPCSHIM_HAVE_VM_FLAGS_SET
@@ -62,6 +63,40 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 	hrtimer_init(timer, clock, mode);
 	timer->function = function;
 }
+#endif
+
+/* Before 6.10. */
+#ifndef IPCSHIM_HAVE_KFIFO_SKIP_COUNT
+#define kfifo_skip_count kfifo_dma_out_finish
+#endif
+
+/* The types of a tty's ->write; before 6.6 they were int. */
+#ifdef IPCSHIM_HAVE_TTY_WRITE_SSIZE
+#define ipcshim_tty_ssize ssize_t
+#define ipcshim_tty_size size_t
+#else
+#define ipcshim_tty_ssize int
+#define ipcshim_tty_size int
+#endif
+
+/* The type of what a tty_port's client ->receive_buf answers; before 6.6 int. */
+#ifdef IPCSHIM_HAVE_RECEIVE_BUF_SIZE
+#define ipcshim_receive_size size_t
+#else
+#define ipcshim_receive_size int
+#endif
+
+/* What the ->devnode of a device's type gets; before 6.3 it could be written to. */
+#ifdef IPCSHIM_HAVE_DEVNODE_CONST
+#define ipcshim_const_device const struct device
+#else
+#define ipcshim_const_device struct device
+#endif
+
+/* Before 7.0 all flip buffers were emptied on one workqueue. */
+#ifndef IPCSHIM_HAVE_TTY_PORT_LINK_WQ
+#define TTY_DRIVER_NO_WORKQUEUE 0
+#define tty_port_link_wq(port, workqueue) do { } while (0)
 #endif
 
 /* Before 6.18. */

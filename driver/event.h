@@ -32,6 +32,7 @@ struct ipcshim_event_node {
 		struct ipcshim_pipe_closed pipe_closed;
 		struct ipcshim_recv_shared_mem recv_shared_mem;
 		struct ipcshim_unshared_mem unshared_mem;
+		struct ipcshim_recv_pty recv_pty;
 		u8 data[32];
 	};
 };
@@ -42,6 +43,7 @@ enum ipcshim_event_index {
 	IPCSHIM_INDEX_PIPE_CLOSED,
 	IPCSHIM_INDEX_RECV_SHARED_MEM,
 	IPCSHIM_INDEX_UNSHARED_MEM,
+	IPCSHIM_INDEX_RECV_PTY,
 	IPCSHIM_NR_EVENT_CODES,
 };
 

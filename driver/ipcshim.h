@@ -10,6 +10,7 @@
  * segment  a grant of memory: an object with an inode, for each holder
  * memory   the pages that the grants of one segment reach
  * turn     the right to read, or to write, a pipe
+ * pty      a tty of the kernel's, and its master: an object with an inode
  *
  * Who owns what
  * -------------
@@ -22,6 +23,8 @@
  * A grant is owned by its inode, which its users hold: files (and so mappings),
  * and a token.  The memory is freed with the inodes of all grants, its pages
  * already with the last grant that is not stale.
+ * A pty is held by the inodes of both its sides, and by the slave's tty.  The
+ * master's file holds the tty, too; see pty.h.
  * Whatever can happen late (the event of a close, the slot in a queue) is
  * allocated or reserved when the object is made.
  *
@@ -33,6 +36,10 @@
  *     (mmap_lock)        held by those who fault
  *       segment->gate    sleeps; never two of them
  *         (i_mmap_rwsem, locks of pages and page tables)
+ *   pty->read_lock, pty->write_lock   sleep; never together, nor with the above
+ *   (tty_mutex, the tty's own locks, the lock of its flip buffer)
+ *     pty->port.lock     spins
+ *     pty->lock          spins, interrupts are off
  *     pipe->lock         spins
  *       process->lock    spins; never two of them
  *         the locks of wait queues, fasync and signals
@@ -68,6 +75,7 @@ struct ipcshim_totals {
 	atomic64_t ring_bytes;
 	atomic64_t segments;
 	atomic64_t segment_bytes;
+	atomic64_t ptys;
 };
 
 extern struct ipcshim_totals ipcshim_totals;

@@ -8,6 +8,7 @@
 #include "ipcshim.h"
 #include "pipe.h"
 #include "port.h"
+#include "pty.h"
 #include "segment.h"
 
 struct ipcshim_totals ipcshim_totals;
@@ -25,11 +26,16 @@ static int __init ipcshim_init(void)
 	err = ipcshim_segment_init();
 	if (err)
 		goto err_pipe;
-	err = ipcshim_port_init();
+	err = ipcshim_pty_init();
 	if (err)
 		goto err_segment;
+	err = ipcshim_port_init();
+	if (err)
+		goto err_pty;
 	return 0;
 
+err_pty:
+	ipcshim_pty_exit();
 err_segment:
 	ipcshim_segment_exit();
 err_pipe:
@@ -42,6 +48,7 @@ err_event:
 static void __exit ipcshim_exit(void)
 {
 	ipcshim_port_exit();
+	ipcshim_pty_exit();
 	ipcshim_segment_exit();
 	ipcshim_pipe_exit();
 	ipcshim_event_exit();
@@ -50,6 +57,6 @@ static void __exit ipcshim_exit(void)
 module_init(ipcshim_init);
 module_exit(ipcshim_exit);
 
-MODULE_DESCRIPTION("Pipes, message pipes and shared memory between processes, by pid");
+MODULE_DESCRIPTION("Pipes, message pipes, shared memory and pseudo terminals between processes, by pid");
 MODULE_AUTHOR("The ipcshim developers");
 MODULE_LICENSE("GPL");

@@ -102,6 +102,11 @@ struct inode *ipcshim_object_inode(struct ipcshim_object *object, umode_t mode,
 	return inode;
 }
 
+bool ipcshim_object_owns(const struct inode *inode)
+{
+	return inode->i_sb->s_magic == IPCSHIM_FS_MAGIC;
+}
+
 /*
  * A file on an inode.  It takes references of its own to the inode, the mount
  * and the module.  private_data is NULL: ->release must bear that.

@@ -35,6 +35,8 @@ struct vfsmount *ipcshim_object_mnt(void);
 
 struct inode *ipcshim_object_inode(struct ipcshim_object *object, umode_t mode,
 				   const struct file_operations *fops);
+/* Is it one of those? */
+bool ipcshim_object_owns(const struct inode *inode);
 struct file *ipcshim_object_file(struct inode *inode, struct vfsmount *mnt,
 				 int flags, const struct file_operations *fops);
 

@@ -6,6 +6,7 @@
 #include "object.h"
 #include "pipe.h"
 #include "port.h"
+#include "pty.h"
 #include "segment.h"
 #include "token.h"
 
@@ -13,17 +14,20 @@
 #define PORT_SIGNO_MIN	SIGRTMIN
 #define PORT_SIGNO_MAX	_NSIG
 
-static int port_query(struct ipcshim_query __user *uarg)
+/* "size" is the caller's: of an older header, or a newer one. */
+static int port_query(struct ipcshim_query __user *uarg, size_t size)
 {
 	struct ipcshim_user *user;
 	struct ipcshim_query query;
 	int err;
 
-	err = ipcshim_copy_in(&query, uarg, sizeof(query));
+	err = copy_struct_from_user(&query, sizeof(query), uarg, size);
 	if (err)
 		return err;
-	if (query.flags || query.limit_segment_bytes ||
-	    query.used_segment_bytes || query.segments || query.segment_bytes)
+	if (query.flags ||
+	    memchr_inv(&query.limit_segment_bytes, 0,
+		       sizeof(query) - offsetof(struct ipcshim_query,
+						limit_segment_bytes)))
 		return -EINVAL;
 	user = ipcshim_user_get_current();
 	if (IS_ERR(user))
@@ -32,7 +36,7 @@ static int port_query(struct ipcshim_query __user *uarg)
 	query = (struct ipcshim_query) {
 		.abi_version = IPCSHIM_ABI_VERSION,
 		.features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES |
-			    IPCSHIM_FEATURE_SEGMENTS,
+			    IPCSHIM_FEATURE_SEGMENTS | IPCSHIM_FEATURE_PTYS,
 		.page_size = PAGE_SIZE,
 		.capacity_max = IPCSHIM_CAPACITY_MAX,
 		.message_max = IPCSHIM_MESSAGE_MAX,
@@ -55,11 +59,28 @@ static int port_query(struct ipcshim_query __user *uarg)
 			ipcshim_quota_used(user, IPCSHIM_QUOTA_SEGMENT_BYTES),
 		.segments = atomic64_read(&ipcshim_totals.segments),
 		.segment_bytes = atomic64_read(&ipcshim_totals.segment_bytes),
+		.limit_ptys = ipcshim_pty_limit(),
+		.ptys = atomic64_read(&ipcshim_totals.ptys),
 	};
 	if (IS_ENABLED(CONFIG_DMA_SHARED_BUFFER))
 		query.features |= IPCSHIM_FEATURE_DMABUF;
 	ipcshim_user_put(user);
-	return ipcshim_copy_out(uarg, &query, sizeof(query));
+	if (copy_to_user(uarg, &query, min(size, sizeof(query))))
+		return -EFAULT;
+	return 0;
+}
+
+/* QUERY of any size: 0 if it is not one. */
+static size_t port_query_size(unsigned int cmd)
+{
+	size_t size = _IOC_SIZE(cmd);
+
+	BUILD_BUG_ON(IPCSHIM_QUERY_SIZE_MIN !=
+		     offsetofend(struct ipcshim_query, segment_bytes));
+	if (cmd != _IOC(_IOC_READ | _IOC_WRITE, IPCSHIM_IOC_MAGIC,
+			_IOC_NR(IPCSHIM_QUERY), size))
+		return 0;
+	return size < IPCSHIM_QUERY_SIZE_MIN || size % 8 ? 0 : size;
 }
 
 /* A set of codes as a set of indices; -EINVAL: empty, or with unknown ones. */
@@ -283,8 +304,6 @@ long ipcshim_port_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	void __user *uarg = (void __user *)arg;
 
 	switch (cmd) {
-	case IPCSHIM_QUERY:
-		return port_query(uarg);
 	case IPCSHIM_HANDLE_SIGNAL:
 		return port_handle(port, uarg);
 	case IPCSHIM_UNHANDLE_SIGNAL:
@@ -303,9 +322,13 @@ long ipcshim_port_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ipcshim_segment_make(port, uarg);
 	case IPCSHIM_ADOPT_MEM:
 		return ipcshim_segment_adopt(port, uarg);
+	case IPCSHIM_OPEN_PTY:
+		return ipcshim_pty_open(uarg);
 	case FIONREAD:
 		return port_bytes(port, uarg);
 	default:
+		if (port_query_size(cmd))
+			return port_query(uarg, port_query_size(cmd));
 		return -ENOTTY;
 	}
 }

@@ -26,11 +26,11 @@ MODULE_PARM_DESC(max_ports, "Open ports for each uid");
 
 static unsigned long max_objects = 16384;
 module_param(max_objects, ulong, 0644);
-MODULE_PARM_DESC(max_objects, "Pipes, segments and unclaimed tokens for each uid");
+MODULE_PARM_DESC(max_objects, "Pipes, segments, ptys and unclaimed tokens for each uid");
 
 static unsigned long max_bytes = 1UL << 30;
 module_param(max_bytes, ulong, 0644);
-MODULE_PARM_DESC(max_bytes, "Bytes of capacity of all pipes of each uid");
+MODULE_PARM_DESC(max_bytes, "Bytes of capacity of all pipes and ptys of each uid");
 
 static unsigned long max_segment_bytes = 1UL << 30;
 module_param(max_segment_bytes, ulong, 0644);

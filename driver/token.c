@@ -286,6 +286,11 @@ int ipcshim_token_claim(struct ipcshim_port *port,
 		return -EINVAL;
 	if (!ipcshim_process_is_current(port->process))
 		return -EPERM;
+	/* Later it may be too late: to open a tty and close it again is seen. */
+	claim.fd = -1;
+	err = ipcshim_copy_out(uarg, &claim, sizeof(claim));
+	if (err)
+		return err;
 	token = token_take(port->process, claim.token);
 	if (!token)
 		return -ENOENT;

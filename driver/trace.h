@@ -11,6 +11,7 @@
 #include "event.h"
 #include "pipe.h"
 #include "process.h"
+#include "pty.h"
 #include "segment.h"
 #include "token.h"
 
@@ -198,6 +199,51 @@ TRACE_EVENT(ipcshim_pinned,
 			   __entry->references = folio_ref_count(folio) - 1;),
 	    TP_printk("length=%llu page=%llu references=%d", __entry->length,
 		      __entry->index, __entry->references)
+);
+
+TRACE_EVENT(ipcshim_pty_open,
+	    TP_PROTO(const struct ipcshim_pty *pty),
+	    TP_ARGS(pty),
+	    TP_STRUCT__entry(__field(u64, ino)
+			     __field(u32, index)
+			     __field(u16, rows)
+			     __field(u16, columns)),
+	    TP_fast_assign(__entry->ino = pty->ino;
+			   __entry->index = pty->index;
+			   __entry->rows = pty->size.ws_row;
+			   __entry->columns = pty->size.ws_col;),
+	    TP_printk("inode=%llu index=%u rows=%u columns=%u", __entry->ino,
+		      __entry->index, __entry->rows, __entry->columns)
+);
+
+/* A slave was handed to one more process. */
+TRACE_EVENT(ipcshim_pty_send,
+	    TP_PROTO(const struct ipcshim_pty *pty, u32 pid, u64 token),
+	    TP_ARGS(pty, pid, token),
+	    TP_STRUCT__entry(__field(u64, ino)
+			     __field(u64, token)
+			     __field(u32, index)
+			     __field(u32, pid)),
+	    TP_fast_assign(__entry->ino = pty->slave_ino;
+			   __entry->token = token;
+			   __entry->index = pty->index;
+			   __entry->pid = pid;),
+	    TP_printk("inode=%llu index=%u pid=%u token=%llu", __entry->ino,
+		      __entry->index, __entry->pid, __entry->token)
+);
+
+/* A slave was opened, closed or hung up: how many opens there are now. */
+TRACE_EVENT(ipcshim_pty_slave,
+	    TP_PROTO(const struct ipcshim_pty *pty, unsigned int slaves),
+	    TP_ARGS(pty, slaves),
+	    TP_STRUCT__entry(__field(u64, ino)
+			     __field(u32, index)
+			     __field(u32, slaves)),
+	    TP_fast_assign(__entry->ino = pty->slave_ino;
+			   __entry->index = pty->index;
+			   __entry->slaves = slaves;),
+	    TP_printk("inode=%llu index=%u slaves=%u", __entry->ino,
+		      __entry->index, __entry->slaves)
 );
 
 /* A hand-over to process "pid" was refused. */

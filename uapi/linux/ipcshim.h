@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * ipcshim: pipes, message pipes, shared memory and announcements between
- * processes.
+ * ipcshim: pipes, message pipes, shared memory, pseudo terminals and
+ * announcements between processes.
  *
  * This header is the specification of the driver's interface.  It alone
  * carries the names, numbers, units and errors; nothing else repeats them.
@@ -88,6 +88,7 @@
 #define IPCSHIM_EVENT_PIPE_CLOSED	0x21	/* seed 002 */
 #define IPCSHIM_EVENT_RECV_SHARED_MEM	0x34	/* seed 002 */
 #define IPCSHIM_EVENT_UNSHARED_MEM	0x35	/* seed 002 */
+#define IPCSHIM_EVENT_RECV_PTY		0x50	/* ours */
 #define IPCSHIM_EVENT_CODES		128	/* bits in a set of codes */
 
 /*
@@ -166,6 +167,21 @@ struct ipcshim_unshared_mem {
 	__u64 reserved[2];	/* 0 */
 };
 
+/*
+ * RECV_PTY: somebody handed this process the slave of a pseudo terminal; CLAIM
+ * opens it.
+ */
+struct ipcshim_recv_pty {
+	__u32 index;		/* of /dev/ttyIPC<index> */
+	__u32 reserved0;	/* 0 */
+	__u16 rows;		/* characters; size of the window at that moment, or 0 */
+	__u16 columns;		/* characters */
+	__u16 x_pixels;		/* as in struct winsize */
+	__u16 y_pixels;
+	__u64 inode;		/* st_ino of the slave as CLAIM and TIOCGPTPEER open it */
+	__u64 reserved;		/* 0 */
+};
+
 /* What read(2) on a port returns, whole and one after another. */
 struct ipcshim_event {
 	__u16 code;		/* IPCSHIM_EVENT_* */
@@ -180,6 +196,7 @@ struct ipcshim_event {
 		struct ipcshim_pipe_closed pipe_closed;
 		struct ipcshim_recv_shared_mem recv_shared_mem;
 		struct ipcshim_unshared_mem unshared_mem;
+		struct ipcshim_recv_pty recv_pty;
 		__u8 data[32];
 	};
 };
@@ -218,11 +235,20 @@ struct ipcshim_signal {
  * open(2)	EDQUOT: too many ports of this uid.
  */
 
-/* QUERY 0x00: versions, limits, and what exists.  Ours.  Any thread. */
+/*
+ * QUERY 0x00: versions, limits, and what exists.  Ours.  Any thread.
+ * The structure grows at its end, and its size is part of the call's number.
+ * A driver takes every size from IPCSHIM_QUERY_SIZE_MIN on, in steps of 8 bytes:
+ * to a shorter one it tells what fits in, of a longer one the rest comes back
+ * as it went in, as zeros (E2BIG: it was not zero).
+ */
 #define IPCSHIM_FEATURE_EVENTS	0x1ULL	/* ports and events */
 #define IPCSHIM_FEATURE_PIPES	0x2ULL	/* raw and message pipes */
 #define IPCSHIM_FEATURE_SEGMENTS	0x4ULL	/* shared memory */
 #define IPCSHIM_FEATURE_DMABUF	0x8ULL	/* EXPORT_DMABUF: the kernel has dma-bufs */
+#define IPCSHIM_FEATURE_PTYS	0x10ULL	/* pseudo terminals */
+
+#define IPCSHIM_QUERY_SIZE_MIN	160	/* bytes: up to "segment_bytes" */
 
 struct ipcshim_query {
 	__u32 flags;			/* [in] 0 */
@@ -234,8 +260,8 @@ struct ipcshim_query {
 	__u32 pipe_buf;			/* [out] bytes, see IPCSHIM_PIPE_BUF */
 	/* Limits for each uid, CAP_SYS_RESOURCE is exempt. */
 	__u64 limit_ports;		/* [out] open ports */
-	__u64 limit_objects;		/* [out] pipes, segments, and tokens never claimed */
-	__u64 limit_bytes;		/* [out] bytes of capacity of all pipes */
+	__u64 limit_objects;		/* [out] pipes, segments, ptys, and tokens never claimed */
+	__u64 limit_bytes;		/* [out] capacity of all pipes, IPCSHIM_PTY_BYTES a pty */
 	/* Limit for each port, nobody is exempt. */
 	__u64 limit_events;		/* [out] events waiting, beside PIPE_CLOSED */
 	/* What the caller's uid uses. */
@@ -256,6 +282,10 @@ struct ipcshim_query {
 	__u64 used_segment_bytes;	/* [out] of the caller's uid */
 	__u64 segments;			/* [out] in the whole driver */
 	__u64 segment_bytes;		/* [out] allocated for their contents */
+	/* All four [in] 0: since FEATURE_PTYS. */
+	__u64 limit_ptys;		/* [out] in the whole driver, nobody is exempt */
+	__u64 ptys;			/* [out] in the whole driver */
+	__u64 reserved[2];		/* [out] 0 */
 };
 
 #define IPCSHIM_QUERY		_IOWR(IPCSHIM_IOC_MAGIC, 0x00, struct ipcshim_query)
@@ -326,7 +356,10 @@ struct ipcshim_ready {
  * CLAIM 0x08 (ours): turn a token into a descriptor.  Owner; any port of the
  * process that the token was made for will do.
  * ENOENT	no such token for this process: never was, claimed, or another's
- * ESTALE	the segment was taken back before; the token is used up
+ * ESTALE	the segment was taken back, or the pty's master closed, before; the
+ *		token is used up
+ * EIO		the pty is locked (TIOCSPTLCK); the token stays
+ * EBUSY	the pty is open for exclusive use (TIOCEXCL); the token stays
  */
 #define IPCSHIM_CLAIM_NONBLOCK	0x01	/* the descriptor is O_NONBLOCK */
 
@@ -336,12 +369,15 @@ struct ipcshim_claim {
 	__s32 fd;		/* [out] */
 	union {
 		__u16 end;	/* [out] pipe: IPCSHIM_END_* */
-		__u16 rights;	/* [out] segment: IPCSHIM_RIGHT_* */
+		__u16 rights;	/* [out] segment: IPCSHIM_RIGHT_*; pty: 0 */
 	};
-	__u16 mode;		/* [out] IPCSHIM_PIPE_*, IPCSHIM_MEM_* */
-	__u32 capacity;		/* [out] pipe: bytes; segment: 0 */
+	__u16 mode;		/* [out] IPCSHIM_PIPE_*, IPCSHIM_MEM_*, IPCSHIM_PTY_SLAVE */
+	union {
+		__u32 capacity;	/* [out] pipe: bytes; segment: 0 */
+		__u32 index;	/* [out] pty: of /dev/ttyIPC<index> */
+	};
 	__u64 inode;		/* [out] st_ino of the descriptor */
-	__u64 length;		/* [in] 0 [out] segment: bytes; pipe: 0 */
+	__u64 length;		/* [in] 0 [out] segment: bytes; others: 0 */
 };
 
 #define IPCSHIM_CLAIM		_IOWR(IPCSHIM_IOC_MAGIC, 0x08, struct ipcshim_claim)
@@ -724,5 +760,106 @@ struct ipcshim_export_dmabuf {
 };
 
 #define IPCSHIM_EXPORT_DMABUF	_IOWR(IPCSHIM_IOC_MAGIC, 0x38, struct ipcshim_export_dmabuf)
+
+/*
+ * Pseudo terminals
+ * ================
+ * The slave is a tty like any other, with the kernel's own line discipline: all
+ * that tty_ioctl(4), termios(3) and job control say of one is true.  It is opened
+ * by TIOCGPTPEER, by CLAIM, or as /dev/ttyIPC<index>, which belongs to the
+ * effective uid and gid of who made the pty, mode 0600.  The first two need no
+ * path and are the same st_ino; ttyname(3) knows the third only.
+ *
+ * The master is the other side of the line.  Where nothing else is said below it
+ * does as the master of a pty does on devpts.
+ *
+ * read(2)	what was written to the slave, or echoed.  With none: blocks
+ *		(O_NONBLOCK: EAGAIN) while the slave is open, and before it was ever
+ *		opened; EIO after its last close or its hangup, until it is opened
+ *		again.  What is left is read first.
+ * write(2)	what the slave will read, its line discipline permitting.  Blocks
+ *		(O_NONBLOCK: EAGAIN or a short count) while the slave's buffers are
+ *		full.  The slave need not be open: it is kept for who opens it.
+ * poll(2)	POLLIN: bytes, or in packet mode a control byte (POLLPRI, too);
+ *		POLLHUP after the last close or hangup; POLLOUT: a write of one byte
+ *		would not block.
+ * close(2)	the last close of the master hangs up the slave: SIGHUP and SIGCONT to
+ *		the leader of its session, reads answer 0, writes EIO, poll POLLHUP;
+ *		its node goes; CLAIM (ESTALE) and open(2) find it no more.
+ *
+ * ioctls of the master, numbers and arguments as in <asm/ioctls.h>
+ * TIOCGPTN	the index.  (ptsname(3) makes a path of devpts from it: don't.)
+ * TIOCGPTPEER	opens the slave with these flags of open(2): O_RDWR and such,
+ *		O_NOCTTY, O_NONBLOCK, O_CLOEXEC (never set unless asked, as everywhere
+ *		with this call).  An open like any other.  EIO: locked.  EBUSY: TIOCEXCL
+ * TIOCSPTLCK, TIOCGPTLCK	while locked the slave can't be opened (EIO).  A new
+ *		pty is not locked, unlike one of devpts: its node is its owner's from
+ *		the start.
+ * TIOCSWINSZ, TIOCGWINSZ	one size for both sides; a change raises SIGWINCH in
+ *		the slave's foreground group.
+ * TIOCPKT, TIOCGPKT	packet mode: every read(2) starts with a byte TIOCPKT_DATA, or
+ *		is one byte of TIOCPKT_FLUSHREAD, _FLUSHWRITE, _STOP, _START, _DOSTOP,
+ *		_NOSTOP, _IOCTL.
+ * TIOCSIG	SIGINT, SIGQUIT or SIGTSTP to the slave's foreground group.
+ * TIOCEXCL, TIOCNXCL, TIOCGEXCL	of the master alone, as on devpts.
+ * TCGETS, TCSETS and their kin	the slave's termios.  The waiting ones (TCSETSW,
+ *		TCSETSF, TCSBRK with an argument) don't wait here: who would have to read
+ *		is the caller.
+ * TCSBRK, TCSBRKP	with 0: the slave's line sees a break (IGNBRK, BRKINT, PARMRK).
+ *		TIOCSBRK is the same, TIOCCBRK its end.
+ * TCFLSH	TCIFLUSH: what the slave has written; TCOFLUSH: what it has not read.
+ * TCXONC	TCIOFF, TCION: the slave's STOP or START character is put on its line.
+ *		EAGAIN here, and for a break: the slave's buffers are full.
+ * TIOCGPGRP, TIOCGSID	of the slave.  None: 0, and ENOTTY
+ * FIONREAD, TIOCOUTQ	bytes to be read; bytes that can still be flushed: 0
+ * TIOCGDEV	the slave's device number.
+ *
+ * On the slave, where this is more than devpts has: tcdrain(3), TCSADRAIN and
+ * TCSAFLUSH wait until the master has read what was written, as on a serial line;
+ * TIOCOUTQ tells how much that is.
+ */
+
+/* Bytes that one pty counts for in limit_bytes: buffers of both directions. */
+#define IPCSHIM_PTY_BYTES	32768
+
+/* What CLAIM tells as the mode of a pty's slave (u16). */
+#define IPCSHIM_PTY_SLAVE	1
+
+/*
+ * OPEN_PTY 0x50 (ours), on a port: a new pseudo terminal, no window size set if
+ * the size is all 0.
+ * ENOSPC	as many as the module parameter max_ptys allows exist
+ */
+struct ipcshim_open_pty {
+	__u32 flags;		/* [in] IPCSHIM_OPEN_NONBLOCK or 0 */
+	__u16 rows;		/* [in] characters */
+	__u16 columns;		/* [in] characters */
+	__u16 x_pixels;		/* [in] as in struct winsize */
+	__u16 y_pixels;		/* [in] */
+	__s32 fd;		/* [out] the master */
+	__u32 index;		/* [out] of /dev/ttyIPC<index>; used again after the last close */
+	__u32 reserved0;	/* [in] 0 */
+	__u64 inode;		/* [out] st_ino of the master */
+	__u64 slave_inode;	/* [out] st_ino of the slave, see RECV_PTY */
+	__u64 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_OPEN_PTY	_IOWR(IPCSHIM_IOC_MAGIC, 0x50, struct ipcshim_open_pty)
+
+/*
+ * SEND_PTY 0x51 (ours), on a master: hand the slave to the process "pid".  The
+ * token is no open of the slave; CLAIM is, without making it the controlling
+ * terminal.
+ * ESRCH, EPERM, ECONNREFUSED, EAGAIN	as OPEN_PIPE
+ */
+struct ipcshim_send_pty {
+	__u32 pid;		/* [in] target, not 0 */
+	__u32 flags;		/* [in] IPCSHIM_OPEN_SKIP or 0 */
+	__u16 command;		/* [in] command code for the event */
+	__u16 reserved[3];	/* [in] 0 */
+	__u64 token;		/* [out] */
+};
+
+#define IPCSHIM_SEND_PTY	_IOWR(IPCSHIM_IOC_MAGIC, 0x51, struct ipcshim_send_pty)
 
 #endif /* _UAPI_LINUX_IPCSHIM_H */
