@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "harness.h"
 #include "support.h"
 
@@ -44,40 +45,16 @@ TEST(pipe_ends_answer_ENOTTY_to_what_only_a_port_has)
 {
 	struct ends ends = ends_open(port_open(), IPCSHIM_PIPE_RAW, 0);
 
-	for (int i = 0; i < 2; i++) {
-		int end = i ? ends.sender : ends.receiver;
-		struct ipcshim_query query_args = { 0 };
-		struct ipcshim_handle handle = handle_args();
-		struct ipcshim_unhandle unhandle = unhandle_args();
-		struct ipcshim_is_handled is_handled_args = { .code = IPCSHIM_EVENT_RECV_PIPE };
-		struct ipcshim_ready ready = { 0 };
-		struct ipcshim_claim claim = { .token = 1 };
-		struct ipcshim_access access = { 0 };
-		struct ipcshim_open_pipe open_pipe = open_args();
-
-		ASSERT_ERRNO(ENOTTY, ioctl(end, IPCSHIM_QUERY, &query_args));
-		ASSERT_ERRNO(ENOTTY, ioctl(end, IPCSHIM_HANDLE_SIGNAL, &handle));
-		ASSERT_ERRNO(ENOTTY, ioctl(end, IPCSHIM_UNHANDLE_SIGNAL, &unhandle));
-		ASSERT_ERRNO(ENOTTY, ioctl(end, IPCSHIM_IS_HANDLED, &is_handled_args));
-		ASSERT_ERRNO(ENOTTY, ioctl(end, IPCSHIM_READY, &ready));
-		ASSERT_ERRNO(ENOTTY, ioctl(end, IPCSHIM_CLAIM, &claim));
-		ASSERT_ERRNO(ENOTTY, ioctl(end, IPCSHIM_SET_ACCESS, &access));
-		ASSERT_ERRNO(ENOTTY, ioctl(end, IPCSHIM_OPEN_PIPE, &open_pipe));
-	}
+	lacks_calls_of_a_port(ends.sender);
+	lacks_calls_of_a_port(ends.receiver);
 }
 
 TEST(pipe_ends_answer_ENOTTY_to_unknown_commands)
 {
 	struct ends ends = ends_open(port_open(), IPCSHIM_PIPE_RAW, 0);
-	char args[256] = { 0 };
 
-	for (unsigned int number = 0; number < 256; number++) {
-		unsigned int command =
-			_IOC(_IOC_READ | _IOC_WRITE, IPCSHIM_IOC_MAGIC, number, 128);
-
-		ASSERT_ERRNO(ENOTTY, ioctl(ends.sender, command, args));
-		ASSERT_ERRNO(ENOTTY, ioctl(ends.receiver, command, args));
-	}
+	lacks_unknown_calls(ends.sender);
+	lacks_unknown_calls(ends.receiver);
 }
 
 TEST(descriptors_of_others_answer_ENOTTY)
@@ -88,15 +65,10 @@ TEST(descriptors_of_others_answer_ENOTTY)
 	ASSERT_OK(pipe2(pair, O_CLOEXEC));
 	others[2] = pair[1];
 	for (int i = 0; i < 3; i++) {
-		struct ipcshim_query query_args = { 0 };
-		struct ipcshim_open_pipe open_pipe = open_args();
-		struct ipcshim_pipe_io io = io_args(&byte, 1, IPCSHIM_IO_FAIL);
-		struct ipcshim_pipe_info info = { 0 };
-
-		ASSERT_ERRNO(ENOTTY, ioctl(others[i], IPCSHIM_QUERY, &query_args));
-		ASSERT_ERRNO(ENOTTY, ioctl(others[i], IPCSHIM_OPEN_PIPE, &open_pipe));
-		ASSERT_ERRNO(ENOTTY, ioctl(others[i], IPCSHIM_PIPE_WRITE, &io));
-		ASSERT_ERRNO(ENOTTY, ioctl(others[i], IPCSHIM_PIPE_INFO, &info));
+		lacks_calls_of_a_port(others[i]);
+		lacks_calls_of_a_pipe(others[i]);
+		lacks_calls_of_a_segment(others[i]);
+		lacks_calls_of_a_master(others[i]);
 	}
 }
 

@@ -7,13 +7,6 @@
 #include "harness.h"
 #include "support.h"
 
-static void run_as_other(void (*body)(int fd, void *argument), void *argument)
-{
-	struct child child = child_start(body, argument);
-
-	child_join(&child);
-}
-
 static void opens_ports(int fd, void *argument)
 {
 	int port;
@@ -177,7 +170,6 @@ TEST(limit_lowered_below_what_is_used_refuses_and_takes_nothing_away)
 	ASSERT_EQ(1, write(ends.sender, "x", 1));
 }
 
-
 TEST(close_events_come_beyond_the_limit_of_events)
 {
 	int port = port_handling();
@@ -193,16 +185,12 @@ TEST(close_events_come_beyond_the_limit_of_events)
 		ASSERT_EQ(i + 1, event_read(port).sequence);
 }
 
-static void opens_without_files(int fd, void *argument)
+static void opens_without_files(void *argument)
 {
 	struct ipcshim_open_pipe args = open_args();
-	struct ipcshim_query before;
 	int port = *(int *)argument;
+	struct ipcshim_query before = query(port);
 
-	become(OTHER_UID);
-	put(fd, 0);
-	get(fd); /* the limit is lowered now */
-	before = query(port);
 	ASSERT_ERRNO(ENFILE, ioctl(port, IPCSHIM_OPEN_PIPE, &args));
 	ASSERT_EQ(before.pipes, query(port).pipes);
 	ASSERT_EQ(before.used_objects, query(port).used_objects);
@@ -211,10 +199,6 @@ static void opens_without_files(int fd, void *argument)
 TEST(open_pipe_without_files_in_the_system_is_ENFILE_and_opens_nothing)
 {
 	int port = port_open();
-	struct child child = child_start(opens_without_files, &port);
 
-	get(child.fd);
-	setting_set("/proc/sys/fs/file-max", 0);
-	put(child.fd, 0);
-	child_join(&child);
+	run_without_files(NULL, opens_without_files, &port);
 }

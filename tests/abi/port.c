@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "harness.h"
 #include "support.h"
 
@@ -121,26 +122,7 @@ TEST(port_fionread_at_a_bad_address_is_EFAULT)
 
 TEST(port_unknown_commands_are_ENOTTY)
 {
-	int port = port_open();
-	char args[256] = { 0 };
-
-	for (unsigned int number = 0; number < 256; number++) {
-		switch (number) {
-		case 0x00:
-		case 0x01:
-		case 0x02:
-		case 0x03:
-		case 0x04:
-		case 0x08:
-		case 0x09:
-		case 0x20:
-			break;
-		default:
-			ASSERT_ERRNO(ENOTTY, ioctl(port, _IOC(_IOC_READ | _IOC_WRITE,
-							      IPCSHIM_IOC_MAGIC, number, 64),
-						   args));
-		}
-	}
+	lacks_unknown_calls(port_open());
 }
 
 TEST(port_command_with_another_size_or_direction_is_ENOTTY)
@@ -159,18 +141,7 @@ TEST(port_command_with_another_size_or_direction_is_ENOTTY)
 
 TEST(port_answers_ENOTTY_to_what_only_a_pipe_end_has)
 {
-	int port = port_handling();
-	char byte = 0;
-	struct ipcshim_send_pipe send = send_args(getpid());
-	struct ipcshim_pipe_io io = io_args(&byte, 1, IPCSHIM_IO_FAIL);
-	struct ipcshim_pipe_info info = { 0 };
-	struct ipcshim_close_pipe close_args = { 0 };
-
-	ASSERT_ERRNO(ENOTTY, ioctl(port, IPCSHIM_SEND_PIPE, &send));
-	ASSERT_ERRNO(ENOTTY, ioctl(port, IPCSHIM_PIPE_WRITE, &io));
-	ASSERT_ERRNO(ENOTTY, ioctl(port, IPCSHIM_PIPE_READ, &io));
-	ASSERT_ERRNO(ENOTTY, ioctl(port, IPCSHIM_PIPE_INFO, &info));
-	ASSERT_ERRNO(ENOTTY, ioctl(port, IPCSHIM_CLOSE_PIPE, &close_args));
+	lacks_calls_of_a_pipe(port_handling());
 }
 
 TEST(device_is_a_character_device_for_everybody)

@@ -84,6 +84,44 @@ void become(uid_t uid)
 	ASSERT_OK(prctl(PR_SET_PDEATHSIG, SIGKILL));
 }
 
+void run_as_other(void (*body)(int fd, void *argument), void *argument)
+{
+	struct child child = child_start(body, argument);
+
+	child_join(&child);
+}
+
+struct without_files {
+	void (*before)(void *argument);
+	void (*body)(void *argument);
+	void *argument;
+};
+
+static void runs_without_files(int fd, void *argument)
+{
+	const struct without_files *call = argument;
+
+	/* CAP_SYS_ADMIN is exempt. */
+	become(OTHER_UID);
+	if (call->before)
+		call->before(call->argument);
+	put(fd, 0);
+	get(fd); /* the limit is lowered now */
+	call->body(call->argument);
+}
+
+void run_without_files(void (*before)(void *argument), void (*body)(void *argument),
+		       void *argument)
+{
+	struct without_files call = { before, body, argument };
+	struct child child = child_start(runs_without_files, &call);
+
+	get(child.fd);
+	setting_set("/proc/sys/fs/file-max", 0);
+	put(child.fd, 0);
+	child_join(&child);
+}
+
 static void at_once(int fd, void *argument)
 {
 	(void)fd;
@@ -119,7 +157,8 @@ static int peer_port(const struct peer_options *options)
 		return -1;
 	port = port_open();
 	handle.codes[0] = options->codes;
-	if (options->codes)
+	handle.codes[1] = options->high_codes;
+	if (options->codes || options->high_codes)
 		ASSERT_OK(ioctl(port, IPCSHIM_HANDLE_SIGNAL, &handle));
 	if (options->access)
 		ASSERT_OK(ioctl(port, IPCSHIM_SET_ACCESS, &access));

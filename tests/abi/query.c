@@ -15,21 +15,25 @@ TEST(query_flags_set_is_EINVAL)
 	ASSERT_ERRNO(EINVAL, ioctl(port_open(), IPCSHIM_QUERY, &args));
 }
 
-/* These were reserved in the first version, so they stay [in] 0. */
-TEST(query_any_field_about_segments_set_is_EINVAL)
+/* These were reserved, or beyond the end, in the first version: so they stay [in] 0. */
+TEST(query_any_field_about_segments_and_ptys_set_is_EINVAL)
 {
 	int port = port_open();
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 8; i++) {
 		struct ipcshim_query args = { 0 };
 		__u64 *fields[] = {
 			&args.limit_segment_bytes,
 			&args.used_segment_bytes,
 			&args.segments,
 			&args.segment_bytes,
+			&args.limit_ptys,
+			&args.ptys,
+			&args.reserved[0],
+			&args.reserved[1],
 		};
 
-		*fields[i] = 1ULL << (i * 16);
+		*fields[i] = 1ULL << (i * 9);
 		ASSERT_ERRNO(EINVAL, ioctl(port, IPCSHIM_QUERY, &args));
 	}
 }
@@ -50,7 +54,7 @@ TEST(query_answer_to_read_only_memory_is_EFAULT)
 TEST(query_tells_version_features_and_sizes)
 {
 	const uint64_t features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES |
-				  IPCSHIM_FEATURE_SEGMENTS;
+				  IPCSHIM_FEATURE_SEGMENTS | IPCSHIM_FEATURE_PTYS;
 	struct ipcshim_query args;
 
 	memset(&args, 0xff, sizeof(args));
@@ -60,6 +64,9 @@ TEST(query_tells_version_features_and_sizes)
 	args.used_segment_bytes = 0;
 	args.segments = 0;
 	args.segment_bytes = 0;
+	args.limit_ptys = 0;
+	args.ptys = 0;
+	memset(args.reserved, 0, sizeof(args.reserved));
 	ASSERT_OK(ioctl(port_open(), IPCSHIM_QUERY, &args));
 	ASSERT_EQ(IPCSHIM_ABI_VERSION, args.abi_version);
 	ASSERT_EQ(features, args.features & ~IPCSHIM_FEATURE_DMABUF);
@@ -71,6 +78,10 @@ TEST(query_tells_version_features_and_sizes)
 	ASSERT_EQ(0, args.used_segment_bytes);
 	ASSERT_EQ(0, args.segments);
 	ASSERT_EQ(0, args.segment_bytes);
+	ASSERT_TRUE(args.limit_ptys > 0);
+	ASSERT_EQ(0, args.ptys);
+	ASSERT_EQ(0, args.reserved[0]);
+	ASSERT_EQ(0, args.reserved[1]);
 }
 
 TEST(query_counts_ports)

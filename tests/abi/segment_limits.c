@@ -8,13 +8,6 @@
 #include "harness.h"
 #include "memory.h"
 
-static void run_as_other(void (*body)(int fd, void *argument), void *argument)
-{
-	struct child child = child_start(body, argument);
-
-	child_join(&child);
-}
-
 static void makes_up_to_the_limit(int fd, void *argument)
 {
 	size_t page = page_size();
@@ -243,21 +236,16 @@ TEST(large_pages_parameter_set_to_0_gives_small_ones)
 	ASSERT_EQ(page_size(), segment_info(segment).allocated);
 }
 
-static void makes_without_files(int fd, void *argument)
+static void makes_without_files(void *argument)
 {
 	struct ipcshim_create_mem create = { .length = page_size() };
 	char *address = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			     -1, 0);
 	struct ipcshim_adopt_mem adopt = { .address = (uintptr_t)address, .length = page_size() };
-	struct ipcshim_query before;
-	int port;
+	int port = *(int *)argument;
+	struct ipcshim_query before = query(port);
 
 	fill_pattern(address, page_size(), 1);
-	become(OTHER_UID);
-	port = *(int *)argument;
-	put(fd, 0);
-	get(fd); /* the limit is lowered now */
-	before = query(port);
 	ASSERT_ERRNO(ENFILE, ioctl(port, IPCSHIM_CREATE_MEM, &create));
 	ASSERT_ERRNO(ENFILE, ioctl(port, IPCSHIM_ADOPT_MEM, &adopt));
 	check_pattern(address, page_size(), 1);
@@ -269,10 +257,6 @@ static void makes_without_files(int fd, void *argument)
 TEST(segments_without_files_in_the_system_are_ENFILE_and_nothing_is_made)
 {
 	int port = port_open();
-	struct child child = child_start(makes_without_files, &port);
 
-	get(child.fd);
-	setting_set("/proc/sys/fs/file-max", 0);
-	put(child.fd, 0);
-	child_join(&child);
+	run_without_files(NULL, makes_without_files, &port);
 }

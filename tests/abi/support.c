@@ -127,6 +127,7 @@ void state_same(int port, const struct state *before)
 	ASSERT_EQ(before->query.used_segment_bytes, now.query.used_segment_bytes);
 	ASSERT_EQ(before->query.segments, now.query.segments);
 	ASSERT_EQ(before->query.segment_bytes, now.query.segment_bytes);
+	ASSERT_EQ(before->query.ptys, now.query.ptys);
 	ASSERT_EQ(before->descriptors, now.descriptors);
 }
 

@@ -71,13 +71,22 @@ void child_join(struct child *child); /* has to exit with 0 */
 void put(int fd, uint64_t value);
 uint64_t get(int fd);
 void become(uid_t uid); /* drops root and its capabilities */
+/* In a child, which becomes OTHER_UID itself; it has to succeed. */
+void run_as_other(void (*body)(int fd, void *argument), void *argument);
+/*
+ * As OTHER_UID, while the system has no file to give; "before", if not NULL, runs
+ * when there are some still.
+ */
+void run_without_files(void (*before)(void *argument), void (*body)(void *argument),
+		       void *argument);
 pid_t gone_pid(void); /* of a process that has ended and was reaped */
 
 /* A process that has a port and does what it is told. */
 struct peer_options {
 	bool no_port;
 	uid_t uid; /* 0: root */
-	uint64_t codes; /* 0: handles nothing */
+	uint64_t codes; /* 0: handles none of them */
+	uint64_t high_codes; /* those from 64 on, likewise */
 	uint32_t access;
 	bool new_pid_namespace;
 	const char *id_map; /* for uids and gids of a new user namespace, NULL: none */

@@ -126,7 +126,7 @@ void rounds_together(const struct plan *plan, struct cast *cast, uint64_t *rando
 static bool is_empty(const struct ipcshim_query *now)
 {
 	return now->ports == 1 && !now->pipes && !now->tokens && !now->events && !now->ring_bytes &&
-	       !now->segments && !now->segment_bytes && now->used_ports == 1 &&
+	       !now->segments && !now->segment_bytes && !now->ptys && now->used_ports == 1 &&
 	       !now->used_objects && !now->used_bytes && !now->used_segment_bytes;
 }
 
@@ -142,22 +142,30 @@ bool nothing_left(void)
 	if (is_empty(&now))
 		return true;
 	printf("left: %llu ports (1 is ours), %llu pipes, %llu tokens, %llu events, "
-	       "%llu ring bytes, %llu segments, %llu segment bytes; charged to this uid: "
-	       "%llu objects, %llu bytes, %llu segment bytes\n",
+	       "%llu ring bytes, %llu segments, %llu segment bytes, %llu ptys; charged to this "
+	       "uid: %llu objects, %llu bytes, %llu segment bytes\n",
 	       (unsigned long long)now.ports, (unsigned long long)now.pipes,
 	       (unsigned long long)now.tokens, (unsigned long long)now.events,
 	       (unsigned long long)now.ring_bytes, (unsigned long long)now.segments,
-	       (unsigned long long)now.segment_bytes, (unsigned long long)now.used_objects,
-	       (unsigned long long)now.used_bytes, (unsigned long long)now.used_segment_bytes);
+	       (unsigned long long)now.segment_bytes, (unsigned long long)now.ptys,
+	       (unsigned long long)now.used_objects, (unsigned long long)now.used_bytes,
+	       (unsigned long long)now.used_segment_bytes);
 	return false;
 }
 
 void reload_module(void)
 {
 	const char *path = getenv("IPCSHIM_KO");
+	struct timespec step = { .tv_nsec = 10000000 };
+	long result = syscall(SYS_delete_module, "ipcshim", O_NONBLOCK);
 	int file;
 
-	if (syscall(SYS_delete_module, "ipcshim", O_NONBLOCK))
+	/* The memory of a pty is freed a moment after its last close. */
+	for (int i = 0; i < 300 && result && errno == EAGAIN; i++) {
+		nanosleep(&step, NULL);
+		result = syscall(SYS_delete_module, "ipcshim", O_NONBLOCK);
+	}
+	if (result)
 		die("the module does not unload");
 	file = open(path ? path : "/lib/ipcshim.ko", O_RDONLY | O_CLOEXEC);
 	if (file < 0 || syscall(SYS_finit_module, file, "", 0))
