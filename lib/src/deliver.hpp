@@ -12,6 +12,7 @@ inline void deliver(const event& what, const event_handlers& handlers) {
     const auto closed = what.as_pipe_closed();
     const auto memory = what.as_recv_shared_mem();
     const auto unshared = what.as_unshared_mem();
+    const auto terminal = what.as_recv_pty();
     if (pipe && handlers.pipe) {
         handlers.pipe(what, *pipe);
     } else if (closed && handlers.closed) {
@@ -20,6 +21,8 @@ inline void deliver(const event& what, const event_handlers& handlers) {
         handlers.memory(what, *memory);
     } else if (unshared && handlers.unshared) {
         handlers.unshared(what, *unshared);
+    } else if (terminal && handlers.pty) {
+        handlers.pty(what, *terminal);
     } else if (handlers.other) {
         handlers.other(what);
     }

@@ -42,6 +42,11 @@ dispatcher::on_unshared(std::function<void(const event&, const unshared_mem&)> f
     return *this;
 }
 
+dispatcher& dispatcher::on_pty(std::function<void(const event&, const recv_pty&)> function) {
+    handlers_.pty = std::move(function);
+    return *this;
+}
+
 dispatcher& dispatcher::on_other(std::function<void(const event&)> function) {
     handlers_.other = std::move(function);
     return *this;

@@ -14,7 +14,8 @@ driver_limits driver_info::limits() const noexcept {
             .objects = raw_.limit_objects,
             .bytes = raw_.limit_bytes,
             .events = raw_.limit_events,
-            .segment_bytes = raw_.limit_segment_bytes};
+            .segment_bytes = raw_.limit_segment_bytes,
+            .ptys = raw_.limit_ptys};
 }
 
 driver_usage driver_info::used() const noexcept {
@@ -31,7 +32,22 @@ driver_totals driver_info::totals() const noexcept {
             .events = raw_.events,
             .ring_bytes = raw_.ring_bytes,
             .segments = raw_.segments,
-            .segment_bytes = raw_.segment_bytes};
+            .segment_bytes = raw_.segment_bytes,
+            .ptys = raw_.ptys};
+}
+
+event_set driver_info::events() const {
+    event_set known;
+    if (has(IPCSHIM_FEATURE_PIPES)) {
+        known.add(event_code::recv_pipe).add(event_code::pipe_closed);
+    }
+    if (has(IPCSHIM_FEATURE_SEGMENTS)) {
+        known.add(event_code::recv_shared_mem).add(event_code::unshared_mem);
+    }
+    if (has(IPCSHIM_FEATURE_PTYS)) {
+        known.add(event_code::recv_pty);
+    }
+    return known;
 }
 
 std::string driver_info::abi_note() const {
@@ -60,6 +76,7 @@ std::ostream& operator<<(std::ostream& out, const driver_info& value) {
                << limits.objects << "\nbytes: " << used.bytes << " of " << limits.bytes
                << "\nbytes of segments: " << used.segment_bytes << " of " << limits.segment_bytes
                << "\nevents in a port: at most " << limits.events
+               << "\npseudo terminals: " << totals.ptys << " of " << limits.ptys
                << "\nin the whole driver: " << totals.ports << " ports, " << totals.pipes
                << " pipes, " << totals.segments << " segments, " << totals.tokens << " tokens, "
                << totals.events << " events, " << totals.ring_bytes << " bytes of rings, "

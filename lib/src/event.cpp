@@ -54,7 +54,7 @@ bool event_set::contains(event_code code) const noexcept {
 
 event_set event_set::all() {
     return {event_code::recv_pipe, event_code::pipe_closed, event_code::recv_shared_mem,
-            event_code::unshared_mem};
+            event_code::unshared_mem, event_code::recv_pty};
 }
 
 pid_t event::pid() const noexcept {
@@ -113,6 +113,20 @@ std::optional<ipcshim::unshared_mem> event::as_unshared_mem() const noexcept {
         .how = ipcshim::how{raw.how}, .status = raw.status, .inode = raw.inode};
 }
 
+std::optional<ipcshim::recv_pty> event::as_recv_pty() const noexcept {
+    if (code() != event_code::recv_pty) {
+        return std::nullopt;
+    }
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access): the code says which
+    const ::ipcshim_recv_pty& raw = raw_.recv_pty;
+    return ipcshim::recv_pty{.index = raw.index,
+                             .size = {.rows = raw.rows,
+                                      .columns = raw.columns,
+                                      .x_pixels = raw.x_pixels,
+                                      .y_pixels = raw.y_pixels},
+                             .inode = raw.inode};
+}
+
 event::data_type event::data() const noexcept {
     if (const auto pipe = as_recv_pipe()) {
         return *pipe;
@@ -125,6 +139,9 @@ event::data_type event::data() const noexcept {
     }
     if (const auto unshared = as_unshared_mem()) {
         return *unshared;
+    }
+    if (const auto terminal = as_recv_pty()) {
+        return *terminal;
     }
     return std::monostate{};
 }
@@ -182,6 +199,14 @@ std::ostream& operator<<(std::ostream& out, const unshared_mem& value) {
     return out;
 }
 
+std::ostream& operator<<(std::ostream& out, const recv_pty& value) {
+    out << "slave of a pseudo terminal, /dev/ttyIPC" << value.index << ", inode " << value.inode;
+    if (value.size != window_size{}) {
+        out << ", " << value.size << " characters";
+    }
+    return out;
+}
+
 std::ostream& operator<<(std::ostream& out, const event& value) {
     out << '#' << value.sequence() << ' ' << value.code() << " from process " << value.pid()
         << " (uid " << value.uid() << ')';
@@ -199,6 +224,8 @@ std::ostream& operator<<(std::ostream& out, const event& value) {
         out << ": " << *memory;
     } else if (const auto unshared = value.as_unshared_mem()) {
         out << ": " << *unshared;
+    } else if (const auto terminal = value.as_recv_pty()) {
+        out << ": " << *terminal;
     }
     return out;
 }

@@ -30,10 +30,23 @@ template <typename Value> std::string printed(const Value& value) {
     return out.str();
 }
 
+// Asks with the number of the whole structure, and a module that has no such
+// with that of the first one: what is missing stays 0.
+bool ask(detail::syscalls& calls, int fd, ::ipcshim_query& raw, std::error_code& error) noexcept {
+    // NOLINTNEXTLINE(hicpp-signed-bitwise): the kernel's macro
+    constexpr auto first = _IOC(_IOC_READ | _IOC_WRITE, IPCSHIM_IOC_MAGIC, _IOC_NR(IPCSHIM_QUERY),
+                                IPCSHIM_QUERY_SIZE_MIN);
+    int answer = calls.ioctl(fd, IPCSHIM_QUERY, &raw);
+    if (answer == -ENOTTY) {
+        answer = calls.ioctl(fd, first, &raw);
+    }
+    return succeeded(answer, error);
+}
+
 // Asks the module behind a descriptor whether this library can use it.
 driver_info examine(detail::syscalls& calls, int fd, std::error_code& error) noexcept {
     ::ipcshim_query raw{};
-    if (!succeeded(calls.ioctl(fd, IPCSHIM_QUERY, &raw), error)) {
+    if (!ask(calls, fd, raw, error)) {
         return {};
     }
     const driver_info found(raw);
@@ -199,7 +212,11 @@ driver_info port::query() const {
 
 driver_info port::query(std::error_code& error) const noexcept {
     ::ipcshim_query raw{};
-    return control(handle_, IPCSHIM_QUERY, raw, error) ? driver_info(raw) : driver_info();
+    if (!is_open()) {
+        error = code_of(EBADF);
+        return {};
+    }
+    return ask(*handle_.calls(), handle_.get(), raw, error) ? driver_info(raw) : driver_info();
 }
 
 // --- events -------------------------------------------------------------------

@@ -35,6 +35,17 @@ segment segment_of(port::claimed&& found, std::error_code& error) noexcept {
     return {};
 }
 
+pty_slave slave_of(port::claimed&& found, std::error_code& error) noexcept {
+    if (error) {
+        return {};
+    }
+    if (auto* slave = std::get_if<pty_slave>(&found)) {
+        return std::move(*slave);
+    }
+    error = code_of(EINVAL);
+    return {};
+}
+
 } // namespace
 
 port::claimed port::claim(ipcshim::token which, bool nonblocking) const {
@@ -72,6 +83,11 @@ port::claimed port::claim(ipcshim::token which, bool nonblocking,
     case pipe_end::receiver:
         return receiver(std::move(found), pipe_mode{raw.mode});
     }
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access): the end is that of no pipe
+    if (raw.end == 0 && raw.mode == IPCSHIM_PTY_SLAVE) {
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access): the mode says it
+        return pty_slave(std::move(found), raw.index, raw.inode);
+    }
     error = code_of(EPROTO);
     return sender();
 }
@@ -103,6 +119,37 @@ segment port::claim_segment(ipcshim::token which) const {
 segment port::claim_segment(ipcshim::token which, std::error_code& error) const noexcept {
     claimed found = claim(which, false, error);
     return segment_of(std::move(found), error);
+}
+
+pty_slave port::claim_pty(const event& announced, bool nonblocking) const {
+    require_open();
+    std::error_code error;
+    pty_slave result = claim_pty(announced, nonblocking, error);
+    check(error, attempt::claim, "a pseudo terminal " + detail::announced_by(announced));
+    return result;
+}
+
+pty_slave port::claim_pty(const event& announced, bool nonblocking,
+                          std::error_code& error) const noexcept {
+    if (!announced.as_recv_pty()) {
+        error = code_of(is_open() ? EINVAL : EBADF);
+        return {};
+    }
+    return claim_pty(announced.token(), nonblocking, error);
+}
+
+pty_slave port::claim_pty(ipcshim::token which, bool nonblocking) const {
+    require_open();
+    std::error_code error;
+    pty_slave result = claim_pty(which, nonblocking, error);
+    check(error, attempt::claim, printed(which) + " as a pseudo terminal");
+    return result;
+}
+
+pty_slave port::claim_pty(ipcshim::token which, bool nonblocking,
+                          std::error_code& error) const noexcept {
+    claimed found = claim(which, nonblocking, error);
+    return slave_of(std::move(found), error);
 }
 
 } // namespace ipcshim

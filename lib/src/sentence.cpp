@@ -79,6 +79,40 @@ std::string_view verb_of(attempt what) noexcept {
         return "make a dma-buf of @";
     case attempt::find_root:
         return "find a root of @";
+    case attempt::open_pty:
+        return "open a pseudo terminal";
+    case attempt::read_pty:
+        return "read from the master of @";
+    case attempt::write_pty:
+        return "write @";
+    case attempt::window_size:
+        return "ask for the window's size of @";
+    case attempt::resize:
+        return "resize @";
+    case attempt::packet_mode:
+        return "change the packet mode of @";
+    case attempt::signal_foreground:
+        return "signal the foreground of @";
+    case attempt::foreground:
+        return "ask for the foreground of @";
+    case attempt::open_slave:
+        return "open @";
+    case attempt::lock_pty:
+        return "lock or unlock @";
+    case attempt::send_pty:
+        return "hand the pseudo terminal to @";
+    case attempt::spawn_process:
+        return "start a process for '@'";
+    case attempt::spawn_terminal:
+        return "make @ a controlling terminal";
+    case attempt::spawn_directory:
+        return "change to the directory '@'";
+    case attempt::spawn_program:
+        return "run '@'";
+    case attempt::wait_child:
+        return "wait for @";
+    case attempt::kill_child:
+        return "send a signal to @";
     }
     return "do this to @";
 }
@@ -129,7 +163,13 @@ constexpr std::array reasons{
            "that is not what is announced, or what the token stood for; look at the event's code "
            "and end, and claim that"},
     reason{attempt::claim, ESTALE,
-           "its sharer took the segment back before, and the token is used up; ask for it again"},
+           "its sharer took the segment back before, or closed the pseudo terminal, and the token "
+           "is used up; ask for it again"},
+    reason{attempt::claim, EIO,
+           "the pseudo terminal is locked; try again when its master has unlocked it"},
+    reason{attempt::claim, EBUSY,
+           "the pseudo terminal is open for exclusive use (TIOCEXCL); try again when that has "
+           "ended"},
     reason{attempt::claim, EPROTO,
            "the module answered with an end that this library does not know; load the module that "
            "belongs to this library"},
@@ -224,7 +264,10 @@ std::string_view why(attempt what, int error) noexcept {
             return each.text;
         }
     }
-    const std::string_view text = segment_reason(what, error);
+    if (const std::string_view text = segment_reason(what, error); !text.empty()) {
+        return text;
+    }
+    const std::string_view text = pty_reason(what, error);
     return text.empty() ? general(error) : text;
 }
 

@@ -48,6 +48,23 @@ enum class attempt {
     unshare,
     export_dmabuf,
     find_root,
+    open_pty,
+    read_pty,
+    write_pty,
+    window_size,
+    resize,
+    packet_mode,
+    signal_foreground,
+    foreground,
+    open_slave,
+    lock_pty,
+    send_pty,
+    spawn_process,
+    spawn_terminal,
+    spawn_directory,
+    spawn_program,
+    wait_child,
+    kill_child,
 };
 
 /// What happened, to what, and what to do.
@@ -72,6 +89,9 @@ enum class attempt {
 /// For sentence(): why something with a segment failed and what to do, empty
 /// where nothing special is known.
 [[nodiscard]] std::string_view segment_reason(attempt what, int error) noexcept;
+
+/// The same of pseudo terminals.
+[[nodiscard]] std::string_view pty_reason(attempt what, int error) noexcept;
 
 /// Throws std::system_error with the sentence if there is an error.
 void check(const std::error_code& error, attempt what, const std::string& subject);

@@ -84,6 +84,18 @@ std::optional<unshared_mem> signal_payload::as_unshared_mem() const noexcept {
     return unshared_mem{.how = ipcshim::how{data.how}, .status = data.status, .inode = data.inode};
 }
 
+std::optional<recv_pty> signal_payload::as_recv_pty() const noexcept {
+    if (code() != event_code::recv_pty) {
+        return std::nullopt;
+    }
+    const auto data = first_of<::ipcshim_recv_pty>(raw_);
+    return recv_pty{.index = data.index,
+                    .size = {.rows = data.rows,
+                             .columns = data.columns,
+                             .x_pixels = data.x_pixels,
+                             .y_pixels = data.y_pixels}};
+}
+
 std::ostream& operator<<(std::ostream& out, const signal_payload& value) {
     out << "signal " << value.signo() << ": " << value.code() << " from process " << value.pid();
     if (value.command() != 0) {

@@ -6,11 +6,16 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <limits>
+#include <thread>
+
+#include "start_child.hpp"
 
 namespace ipcshim::detail {
 
@@ -81,6 +86,37 @@ public:
         return answer(::sigaction(signo, action, previous));
     }
     pid_t gettid() noexcept override { return ::gettid(); }
+    int fstat(int fd, struct ::stat& found) noexcept override {
+        return answer(::fstat(fd, &found));
+    }
+    pid_t start(const child_plan& plan, int& pidfd, child_failure& failure) noexcept override {
+        return start_child(plan, pidfd, failure);
+    }
+    int wait_child(int pidfd, siginfo_t& info, int options) noexcept override {
+        info = {};
+        return answer(::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, options));
+    }
+    int signal_child(int pidfd, int signo) noexcept override {
+        return answer(static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, signo, nullptr, 0)));
+    }
+    void reap_later(int pidfd) noexcept override {
+        sigset_t all;
+        sigset_t before;
+        sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before);
+        try {
+            std::thread([pidfd] {
+                siginfo_t info{};
+                while (::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED) < 0 &&
+                       errno == EINTR) {
+                }
+                ::close(pidfd);
+            }).detach();
+        } catch (...) {
+            ::close(pidfd); // no thread to be had: see child's description
+        }
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
 };
 
 // Without state, and never destroyed before an object that uses it: its

@@ -31,6 +31,8 @@ std::string_view to_string(event_code value) noexcept {
         return "recv_shared_mem";
     case event_code::unshared_mem:
         return "unshared_mem";
+    case event_code::recv_pty:
+        return "recv_pty";
     }
     return unknown;
 }
@@ -167,6 +169,9 @@ std::ostream& operator<<(std::ostream& out, rights value) {
     return out << (has(value, rights::read) ? 'r' : '-') << (has(value, rights::write) ? 'w' : '-')
                << (has(value, rights::execute) ? 'x' : '-')
                << (has(value, rights::copy_on_write) ? "c" : "");
+}
+std::ostream& operator<<(std::ostream& out, const window_size& value) {
+    return out << value.columns << 'x' << value.rows;
 }
 std::ostream& operator<<(std::ostream& out, token value) {
     return out << static_cast<std::uint64_t>(value);

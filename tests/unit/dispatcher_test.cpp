@@ -19,19 +19,22 @@ protected:
 };
 
 TEST_F(dispatch_loop, run_until_a_deadline_handles_what_waits_first) {
-    queue_events(kernel,
-                 {raw_recv_pipe(pipe_end::receiver), raw_pipe_closed(how::closed, 0),
-                  raw_recv_shared_mem(memory_mode::mutual), raw_unshared_mem(how::revoked, 0)});
+    queue_events(kernel, {raw_recv_pipe(pipe_end::receiver), raw_pipe_closed(how::closed, 0),
+                          raw_recv_shared_mem(memory_mode::mutual),
+                          raw_unshared_mem(how::revoked, 0), raw_recv_pty()});
     dispatcher loop(opened, kernel);
     int pipes = 0;
     int closed = 0;
     int segments = 0;
     int unshared = 0;
+    int terminals = 0;
     loop.on_pipe([&](const event&, const recv_pipe&) { ++pipes; })
         .on_closed([&](const event&, const pipe_closed&) { ++closed; })
         .on_memory([&](const event&, const recv_shared_mem&) { ++segments; })
-        .on_unshared([&](const event&, const unshared_mem&) { ++unshared; });
-    EXPECT_EQ(loop.run_until(deadline::clock::now() - 1s), 4U);
+        .on_unshared([&](const event&, const unshared_mem&) { ++unshared; })
+        .on_pty([&](const event&, const recv_pty&) { ++terminals; });
+    EXPECT_EQ(loop.run_until(deadline::clock::now() - 1s), 5U);
+    EXPECT_EQ(terminals, 1);
     EXPECT_EQ(segments, 1);
     EXPECT_EQ(unshared, 1);
     EXPECT_EQ(pipes, 1);

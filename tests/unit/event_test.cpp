@@ -77,6 +77,19 @@ TEST(event, a_segment_is_gone_only_if_it_was_taken_back) {
     }
 }
 
+TEST(event, recv_pty_is_decoded_field_by_field) {
+    const event what(raw_recv_pty());
+    const recv_pty expected{.index = 3,
+                            .size = {.rows = 24, .columns = 80, .x_pixels = 640, .y_pixels = 480},
+                            .inode = 59};
+    EXPECT_EQ(what.code(), event_code::recv_pty);
+    EXPECT_EQ(what.token(), token{79});
+    EXPECT_EQ(what.as_recv_pty(), expected);
+    EXPECT_EQ(std::get<recv_pty>(what.data()), expected);
+    EXPECT_FALSE(what.as_recv_pipe() || what.as_recv_shared_mem() || what.as_unshared_mem());
+    EXPECT_FALSE(event(raw_recv_pipe(pipe_end::sender)).as_recv_pty().has_value());
+}
+
 TEST(event, a_code_of_a_newer_module_has_no_data) {
     const event what(raw_event(0x44));
     EXPECT_TRUE(std::holds_alternative<std::monostate>(what.data()));
@@ -117,6 +130,21 @@ TEST(event, prints_one_line_of_a_segment) {
                     .ends_with("inode 58, stays, its sharer has ended: exited with code 3"));
 }
 
+TEST(event, prints_one_line_of_a_pty) {
+    const auto printed = [](const ::ipcshim_event& raw) {
+        std::ostringstream out;
+        out << event(raw);
+        return out.str();
+    };
+    ::ipcshim_event raw = raw_recv_pty();
+    EXPECT_EQ(printed(raw),
+              "#5 recv_pty from process 321 (uid 1000), command 9, token 79: slave of "
+              "a pseudo terminal, /dev/ttyIPC3, inode 59, 80x24 characters");
+    raw.recv_pty = {};
+    raw.recv_pty.inode = 59;
+    EXPECT_TRUE(printed(raw).ends_with("/dev/ttyIPC0, inode 59")) << printed(raw);
+}
+
 TEST(event_set, puts_each_code_into_its_word_and_bit) {
     const event_set set{event_code{0}, event_code{63}, event_code{64}, event_code{127}};
     EXPECT_EQ(set.words()[0], 0x8000000000000001ULL);
@@ -130,6 +158,7 @@ TEST(event_set, removes_what_was_added) {
     EXPECT_TRUE(set.contains(event_code::pipe_closed));
     set.remove(event_code::pipe_closed).remove(event_code::recv_pipe);
     set.remove(event_code::recv_shared_mem).remove(event_code::unshared_mem);
+    set.remove(event_code::recv_pty);
     EXPECT_TRUE(set.empty());
 }
 
@@ -141,7 +170,7 @@ TEST(event_set, throws_out_of_range_for_a_code_above_127) {
 TEST(event_set, prints_its_codes) {
     std::ostringstream out;
     out << event_set::all();
-    EXPECT_EQ(out.str(), "{recv_pipe, pipe_closed, recv_shared_mem, unshared_mem}");
+    EXPECT_EQ(out.str(), "{recv_pipe, pipe_closed, recv_shared_mem, unshared_mem, recv_pty}");
 }
 
 } // namespace

@@ -9,6 +9,14 @@
 
 namespace ipcshim::test {
 
+namespace {
+
+// The number that QUERY had when its structure was shorter.
+constexpr auto first_query =
+    _IOC(_IOC_READ | _IOC_WRITE, IPCSHIM_IOC_MAGIC, _IOC_NR(IPCSHIM_QUERY), IPCSHIM_QUERY_SIZE_MIN);
+
+} // namespace
+
 fake_kernel::fake_kernel() {
     on_open = [this](const char*, int) { return make_fd(); };
     on_read = [](int, void*, std::size_t) { return -ENOSYS; };
@@ -22,6 +30,11 @@ fake_kernel::fake_kernel() {
     on_fcntl = [](int, int, int) { return -ENOSYS; };
     on_sigtimedwait = [](siginfo_t&, const timespec*) { return -ENOSYS; };
     on_sigaction = [](int, const struct ::sigaction*, struct ::sigaction*) { return -ENOSYS; };
+    on_fstat = [](int, struct ::stat&) { return -ENOSYS; };
+    on_start = [](const detail::child_plan&, int&, detail::child_failure&) { return -ENOSYS; };
+    on_wait_child = [](int, siginfo_t&, int) { return -ENOSYS; };
+    on_signal_child = [](int, int) { return -ENOSYS; };
+    refuse(first_query, ENOTTY);
     answer_query();
 }
 
@@ -33,7 +46,8 @@ int fake_kernel::make_fd() {
 void fake_kernel::answer_query(const std::function<void(::ipcshim_query&)>& change) {
     on<::ipcshim_query>(IPCSHIM_QUERY, [change](int, ::ipcshim_query& answer) {
         answer.abi_version = IPCSHIM_ABI_VERSION;
-        answer.features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES | IPCSHIM_FEATURE_SEGMENTS;
+        answer.features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES |
+                          IPCSHIM_FEATURE_SEGMENTS | IPCSHIM_FEATURE_PTYS;
         answer.page_size = 4096;
         answer.capacity_max = IPCSHIM_CAPACITY_MAX;
         answer.message_max = IPCSHIM_MESSAGE_MAX;
@@ -43,6 +57,24 @@ void fake_kernel::answer_query(const std::function<void(::ipcshim_query&)>& chan
         }
         return 0;
     });
+}
+
+void fake_kernel::answer_first_query() {
+    refuse(IPCSHIM_QUERY, ENOTTY);
+    on<::ipcshim_query>(first_query, [](int, ::ipcshim_query& whole) {
+        ::ipcshim_query answer = whole;
+        answer.abi_version = IPCSHIM_ABI_VERSION;
+        answer.features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES | IPCSHIM_FEATURE_SEGMENTS;
+        answer.segment_bytes = 4096;
+        // What lies behind is memory that this module knows nothing of.
+        std::memcpy(&whole, &answer, IPCSHIM_QUERY_SIZE_MIN);
+        return 0;
+    });
+}
+
+void fake_kernel::reap_later(int pidfd) noexcept {
+    reaped.push_back(pidfd);
+    static_cast<void>(close(pidfd));
 }
 
 int fake_kernel::open(const char* path, int flags) noexcept {
@@ -197,6 +229,19 @@ int fake_kernel::sigaction(int signo, const struct ::sigaction* action,
     raw.unshared_mem.how = static_cast<std::uint16_t>(how);
     raw.unshared_mem.status = status;
     raw.unshared_mem.inode = 58;
+    return raw;
+}
+
+::ipcshim_event raw_recv_pty(std::uint64_t token) {
+    ::ipcshim_event raw = raw_event(IPCSHIM_EVENT_RECV_PTY, 5);
+    raw.token = token;
+    raw.command = 9;
+    raw.recv_pty.index = 3;
+    raw.recv_pty.rows = 24;
+    raw.recv_pty.columns = 80;
+    raw.recv_pty.x_pixels = 640;
+    raw.recv_pty.y_pixels = 480;
+    raw.recv_pty.inode = 59;
     return raw;
 }
 

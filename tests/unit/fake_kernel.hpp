@@ -3,6 +3,7 @@
 #define IPCSHIM_TESTS_FAKE_KERNEL_HPP
 
 #include <linux/ipcshim.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <functional>
@@ -14,6 +15,8 @@
 #include <vector>
 
 #include <ipcshim/ipcshim.hpp>
+
+#include "start_child.hpp"
 
 namespace ipcshim::test {
 
@@ -46,8 +49,17 @@ public:
     void refuse(unsigned long request, int error) {
         ioctls_[request] = [error](int, void*) { return -error; };
     }
+    /// An ioctl whose argument is a number, and no address.
+    void on_number(unsigned long request, std::function<int(int fd, std::uintptr_t)> answer) {
+        ioctls_[request] = [answer = std::move(answer)](int fd, void* argument) {
+            return answer(fd, reinterpret_cast<std::uintptr_t>(argument));
+        };
+    }
     /// A QUERY that fits this library; the function may spoil it.
     void answer_query(const std::function<void(::ipcshim_query&)>& change = {});
+    /// Answers QUERY as the first module did, with a shorter structure and so with
+    /// another number: events, pipes and segments.
+    void answer_first_query();
 
     // Each can be replaced by a test.
     std::function<int(const char*, int)> on_open;
@@ -62,6 +74,11 @@ public:
     std::function<ssize_t(void*, const void*, std::size_t)> on_copy;
     std::function<int(siginfo_t&, const timespec*)> on_sigtimedwait;
     std::function<int(int, const struct ::sigaction*, struct ::sigaction*)> on_sigaction;
+    std::function<int(int fd, struct ::stat&)> on_fstat;
+    std::function<pid_t(const detail::child_plan&, int& pidfd, detail::child_failure&)> on_start;
+    std::function<int(int pidfd, siginfo_t&, int options)> on_wait_child;
+    std::function<int(int pidfd, int signo)> on_signal_child;
+    std::vector<int> reaped; ///< pidfds that were given to reap_later()
     int eventfd_answer = 0;  ///< negative: it fails so
     int signalfd_answer = 0; ///< negative: it fails so
     pid_t tid = 4242;
@@ -90,6 +107,18 @@ public:
     int sigaction(int signo, const struct ::sigaction* action,
                   struct ::sigaction* previous) noexcept override;
     pid_t gettid() noexcept override { return tid; }
+    int fstat(int fd, struct ::stat& found) noexcept override { return on_fstat(fd, found); }
+    pid_t start(const detail::child_plan& plan, int& pidfd,
+                detail::child_failure& failure) noexcept override {
+        return on_start(plan, pidfd, failure);
+    }
+    int wait_child(int pidfd, siginfo_t& info, int options) noexcept override {
+        return on_wait_child(pidfd, info, options);
+    }
+    int signal_child(int pidfd, int signo) noexcept override {
+        return on_signal_child(pidfd, signo);
+    }
+    void reap_later(int pidfd) noexcept override;
 
 private:
     std::map<unsigned long, std::function<int(int, void*)>> ioctls_;
@@ -113,6 +142,7 @@ private:
 [[nodiscard]] ::ipcshim_event raw_pipe_closed(how how, std::int32_t status);
 [[nodiscard]] ::ipcshim_event raw_recv_shared_mem(memory_mode mode, std::uint64_t token = 78);
 [[nodiscard]] ::ipcshim_event raw_unshared_mem(how how, std::int32_t status);
+[[nodiscard]] ::ipcshim_event raw_recv_pty(std::uint64_t token = 79);
 
 /// Makes reads of the fake answer these events, one for each read that has room
 /// for one, and -EAGAIN after the last.

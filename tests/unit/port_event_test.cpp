@@ -54,7 +54,7 @@ TEST_F(port_event, handle_ebusy_names_the_events_and_what_to_do) {
     kernel.refuse(IPCSHIM_HANDLE_SIGNAL, EBUSY);
     const std::string text = thrown<std::system_error>([&] { opened.handle(event_set::all()); });
     EXPECT_NE(text.find("cannot handle the events {recv_pipe, pipe_closed, recv_shared_mem, "
-                        "unshared_mem}: another port of this "
+                        "unshared_mem, recv_pty}: another port of this "
                         "process handles one of them"),
               std::string::npos)
         << text;
@@ -225,7 +225,7 @@ TEST_F(port_event, events_waiting_counts_whole_events) {
 TEST_F(port_event, dispatch_calls_the_handler_for_each_kind) {
     queue_events(kernel, {raw_recv_pipe(pipe_end::sender), raw_pipe_closed(how::exited, 0),
                           raw_recv_shared_mem(memory_mode::mutual),
-                          raw_unshared_mem(how::revoked, 0), raw_event(0x44, 3)});
+                          raw_unshared_mem(how::revoked, 0), raw_recv_pty(), raw_event(0x44, 3)});
     std::string order;
     const event_handlers handlers{.pipe =
                                       [&](const event&, const recv_pipe& pipe) {
@@ -247,13 +247,18 @@ TEST_F(port_event, dispatch_calls_the_handler_for_each_kind) {
                                           EXPECT_EQ(unshared.inode, 58U);
                                           order += 'u';
                                       },
+                                  .pty =
+                                      [&](const event&, const recv_pty& terminal) {
+                                          EXPECT_EQ(terminal.inode, 59U);
+                                          order += 't';
+                                      },
                                   .other =
                                       [&](const event& what) {
                                           EXPECT_EQ(what.sequence(), 3U);
                                           order += 'o';
                                       }};
-    EXPECT_EQ(opened.dispatch(handlers), 5U);
-    EXPECT_EQ(order, "pcmuo");
+    EXPECT_EQ(opened.dispatch(handlers), 6U);
+    EXPECT_EQ(order, "pcmuto");
 }
 
 TEST_F(port_event, dispatch_gives_other_what_has_no_handler_and_forgets_the_rest) {

@@ -106,6 +106,34 @@ TEST_F(port_open, an_older_module_without_features_says_both_versions) {
     EXPECT_NE(text.find("no ports and events, no pipes"), std::string::npos) << text;
 }
 
+TEST_F(port_open, a_module_that_knows_only_the_first_query_is_asked_with_that) {
+    kernel.answer_first_query();
+    const port opened = port::open(default_device, kernel);
+    const driver_info found = opened.query();
+    EXPECT_EQ(found.totals().segment_bytes, 4096U) << "the last field of the first structure";
+    EXPECT_FALSE(found.has(IPCSHIM_FEATURE_PTYS));
+    EXPECT_EQ(found.limits().ptys, 0U);
+    EXPECT_FALSE(found.events().contains(event_code::recv_pty));
+    EXPECT_TRUE(found.events().contains(event_code::unshared_mem));
+}
+
+TEST_F(port_open, a_module_that_knows_the_whole_query_is_asked_once) {
+    kernel.answer_query([](::ipcshim_query& q) {
+        q.limit_ptys = 1024;
+        q.ptys = 2;
+    });
+    const port opened = port::open(default_device, kernel);
+    EXPECT_EQ(opened.query().limits().ptys, 1024U);
+    EXPECT_EQ(opened.query().totals().ptys, 2U);
+    EXPECT_EQ(kernel.ioctl_count.size(), 1U);
+}
+
+TEST_F(port_open, query_of_a_closed_port_is_ebadf) {
+    std::error_code error;
+    (void)port().query(error);
+    EXPECT_EQ(error, std::errc::bad_file_descriptor);
+}
+
 TEST_F(port_open, a_newer_module_opens_and_is_noted_in_a_sentence) {
     kernel.answer_query([](::ipcshim_query& q) {
         q.abi_version = 7;

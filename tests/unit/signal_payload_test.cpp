@@ -56,6 +56,19 @@ TEST(signal_payload_of, the_events_of_a_segment_are_decoded_as_far_as_they_are_c
     EXPECT_FALSE(gone->as_recv_shared_mem().has_value());
 }
 
+TEST(signal_payload_of, the_event_of_a_pty_carries_index_and_size) {
+    const auto came = signal_payload::from(siginfo_of(raw_recv_pty(97), SIGRTMIN));
+    ASSERT_TRUE(came.has_value());
+    const recv_pty expected{.index = 3,
+                            .size = {.rows = 24, .columns = 80, .x_pixels = 640, .y_pixels = 480}};
+    EXPECT_EQ(came->token(), token{97});
+    EXPECT_EQ(came->as_recv_pty(), expected);
+    EXPECT_FALSE(came->as_recv_pipe().has_value());
+    EXPECT_FALSE(signal_payload::from(siginfo_of(raw_unshared_mem(how::exited, 4), SIGRTMIN))
+                     ->as_recv_pty()
+                     .has_value());
+}
+
 TEST(signal_payload_of, enobufs_says_that_signals_were_lost) {
     siginfo_t info = siginfo_of(raw_pipe_closed(how::closed, 0), SIGRTMIN);
     info.si_errno = ENOBUFS;

@@ -20,6 +20,7 @@ TEST(types, every_named_value_prints_its_name) {
     EXPECT_EQ(printed(event_code::pipe_closed), "pipe_closed");
     EXPECT_EQ(printed(event_code::recv_shared_mem), "recv_shared_mem");
     EXPECT_EQ(printed(event_code::unshared_mem), "unshared_mem");
+    EXPECT_EQ(printed(event_code::recv_pty), "recv_pty");
     EXPECT_EQ(printed(memory_mode::lent), "lent");
     EXPECT_EQ(printed(how::killed), "killed");
     EXPECT_EQ(printed(how::lease_ended), "lease_ended");
@@ -68,6 +69,11 @@ TEST(types, rights_are_a_set_and_print_as_letters) {
 
 TEST(types, a_token_prints_as_a_number) {
     EXPECT_EQ(printed(token{18446744073709551615U}), "18446744073709551615");
+}
+
+TEST(types, a_window_prints_columns_first) {
+    EXPECT_EQ(printed(window_size{.rows = 24, .columns = 80}), "80x24");
+    EXPECT_NE((window_size{.rows = 24}), (window_size{.columns = 24}));
 }
 
 TEST(types, bytes_of_a_text_are_its_bytes) {
@@ -151,16 +157,34 @@ TEST(types, driver_info_tells_limits_usage_and_totals_apart) {
     raw.used_segment_bytes = 14;
     raw.segments = 15;
     raw.segment_bytes = 16;
+    raw.limit_ptys = 17;
+    raw.ptys = 18;
     raw.capacity_max = 256;
     const driver_info info(raw);
-    EXPECT_EQ(info.limits(), (driver_limits{1, 2, 3, 4, 13}));
+    EXPECT_EQ(info.limits(), (driver_limits{1, 2, 3, 4, 13, 17}));
     EXPECT_EQ(info.used(), (driver_usage{5, 6, 7, 14}));
-    EXPECT_EQ(info.totals(), (driver_totals{8, 9, 10, 11, 12, 15, 16}));
+    EXPECT_EQ(info.totals(), (driver_totals{8, 9, 10, 11, 12, 15, 16, 18}));
     EXPECT_EQ(info.capacity_max(), 16U << 20);
     const std::string text = printed(info);
     EXPECT_NE(text.find("\nbytes of segments: 14 of 13\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("\npseudo terminals: 18 of 17\n"), std::string::npos) << text;
     EXPECT_NE(text.find("15 segments"), std::string::npos) << text;
     EXPECT_NE(text.find("16 bytes of segments\n"), std::string::npos) << text;
+}
+
+TEST(types, driver_info_knows_the_events_of_each_feature) {
+    const auto events = [](std::uint64_t features) {
+        ::ipcshim_query raw{};
+        raw.features = features;
+        return driver_info(raw).events();
+    };
+    EXPECT_TRUE(events(IPCSHIM_FEATURE_EVENTS).empty());
+    EXPECT_EQ(events(IPCSHIM_FEATURE_PIPES),
+              (event_set{event_code::recv_pipe, event_code::pipe_closed}));
+    EXPECT_EQ(events(IPCSHIM_FEATURE_SEGMENTS),
+              (event_set{event_code::recv_shared_mem, event_code::unshared_mem}));
+    EXPECT_EQ(events(IPCSHIM_FEATURE_PTYS), event_set{event_code::recv_pty});
+    EXPECT_EQ(events(~0ULL), event_set::all());
 }
 
 TEST(types, driver_info_has_a_feature_only_if_every_bit_of_it_is_set) {

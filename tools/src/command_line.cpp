@@ -2,11 +2,15 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "commands.hpp"
+#include "own_terminal.hpp"
 
 namespace ipcshim::tools {
 
@@ -75,6 +79,37 @@ void add_inspect(CLI::App& app, verb& chosen) {
     command->callback([options, &chosen] { chosen = [options] { return inspect(*options); }; });
 }
 
+// "80x24", each number 1 to 65535.
+std::string a_size(const std::string& text) {
+    return parse_size(text) ? std::string()
+                            : "'" + text + "' is not a size; give columns and rows, as 80x24";
+}
+
+// \param rest what followed the first "--", with it
+void add_pty(CLI::App& app, const std::vector<std::string>& rest, verb& chosen) {
+    auto options = std::make_shared<pty_options>();
+    CLI::App* command = app.add_subcommand("pty", "Run a command on a new pseudo terminal");
+    command->add_option("-s,--size", options->size, "Columns and rows, as 80x24")->check(a_size);
+    // From the first word on that is no option of ours all belongs to the command.
+    command->prefix_command();
+    command->footer("Then the command: ipcshim pty [OPTIONS] [--] COMMAND [ARGUMENT]...");
+    command->callback([options, command, &rest, &chosen] {
+        options->command = command->remaining();
+        // It is ours only where it comes before the command.
+        options->command.insert(options->command.end(),
+                                rest.begin() + (options->command.empty() && !rest.empty() ? 1 : 0),
+                                rest.end());
+        if (options->command.empty()) {
+            throw CLI::RequiredError("COMMAND");
+        }
+        if (!command->remaining().empty() && options->command.front().starts_with('-')) {
+            throw CLI::ValidationError("'" + options->command.front() +
+                                       "' is no option; put '--' before a command of that name");
+        }
+        chosen = [options] { return pty(*options); };
+    });
+}
+
 } // namespace
 
 int run(int argc, const char* const* argv) {
@@ -83,14 +118,23 @@ int run(int argc, const char* const* argv) {
     app.set_version_flag("--version", "ipcshim " IPCSHIM_VERSION);
     app.require_subcommand(1);
     app.footer("Each command has a manual page: man ipcshim-send");
+    // The parser would take "--" for its own wherever it is in a command.
+    std::vector<const char*> words(argv, argv + argc);
+    std::vector<std::string> rest;
+    if (words.size() > 1 && words[1] == std::string_view("pty")) {
+        const auto found = std::find(words.begin() + 1, words.end(), std::string_view("--"));
+        rest.assign(found, words.end());
+        words.erase(found, words.end());
+    }
     verb chosen;
     add_info(app, chosen);
     add_send(app, chosen);
     add_receive(app, chosen);
     add_events(app, chosen);
     add_inspect(app, chosen);
+    add_pty(app, rest, chosen);
     try {
-        app.parse(argc, argv);
+        app.parse(static_cast<int>(words.size()), words.data());
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? done : misused;
     }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 /// \file
 /// One function for each subcommand. Each returns the exit code, and throws for
@@ -55,6 +56,14 @@ struct inspect_options final {
     bool json = false;
 };
 [[nodiscard]] int inspect(const inspect_options& options);
+
+struct pty_options final {
+    std::string size; ///< "COLUMNSxROWS"; empty: that of the caller's terminal
+    std::vector<std::string> command;
+};
+/// \return the command's exit code, or 128 and the number of the signal that
+///         killed it; 126 or 127 if it could not be run
+[[nodiscard]] int pty(const pty_options& options);
 
 /// The whole command: reads the command line and does what it says.
 [[nodiscard]] int run(int argc, const char* const* argv);

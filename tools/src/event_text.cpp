@@ -63,6 +63,11 @@ nlohmann::ordered_json to_json(const event& what) {
         object["status"] = unshared->status;
         object["gone"] = unshared->is_gone();
         object["inode"] = unshared->inode;
+    } else if (const auto terminal = what.as_recv_pty()) {
+        object["index"] = terminal->index;
+        object["rows"] = terminal->size.rows;
+        object["columns"] = terminal->size.columns;
+        object["inode"] = terminal->inode;
     }
     return object;
 }

@@ -19,7 +19,7 @@ int events(const events_options& options) {
     if (options.anybody) {
         mine.set_access(access::anybody);
     }
-    mine.handle(event_set::all());
+    mine.handle(mine.query().events());
     if (!options.quiet) {
         fmt::print(stderr, "ipcshim: events to process {}\n", ::getpid());
     }

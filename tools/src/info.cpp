@@ -26,6 +26,9 @@ nlohmann::ordered_json features_of(const driver_info& found) {
     if (found.has(IPCSHIM_FEATURE_DMABUF)) {
         names.emplace_back("dmabuf");
     }
+    if (found.has(IPCSHIM_FEATURE_PTYS)) {
+        names.emplace_back("ptys");
+    }
     return names;
 }
 
@@ -47,7 +50,8 @@ nlohmann::ordered_json to_json(const driver_info& found) {
           {"objects", limits.objects},
           {"bytes", limits.bytes},
           {"events", limits.events},
-          {"segment_bytes", limits.segment_bytes}}},
+          {"segment_bytes", limits.segment_bytes},
+          {"ptys", limits.ptys}}},
         {"used",
          {{"ports", used.ports},
           {"objects", used.objects},
@@ -60,7 +64,8 @@ nlohmann::ordered_json to_json(const driver_info& found) {
           {"events", totals.events},
           {"ring_bytes", totals.ring_bytes},
           {"segments", totals.segments},
-          {"segment_bytes", totals.segment_bytes}}},
+          {"segment_bytes", totals.segment_bytes},
+          {"ptys", totals.ptys}}},
     };
 }
 
@@ -82,8 +87,8 @@ void print(const driver_info& found) {
                found.capacity_max(), found.message_max());
     fmt::print("this user\n"
                "  ports              {} of {}\n"
-               "  objects            {} of {} (pipes, segments, tokens)\n"
-               "  bytes of pipes     {} of {}\n"
+               "  objects            {} of {} (pipes, segments, ptys, tokens)\n"
+               "  bytes of pipes     {} of {} (and of ptys)\n"
                "  bytes of segments  {} of {}\n"
                "  events in a port   at most {}\n",
                used.ports, limits.ports, used.objects, limits.objects, used.bytes, limits.bytes,
@@ -95,9 +100,10 @@ void print(const driver_info& found) {
                "  tokens             {}\n"
                "  events waiting     {}\n"
                "  ring memory        {} bytes\n"
-               "  segment memory     {} bytes\n",
+               "  segment memory     {} bytes\n"
+               "  pseudo terminals   {} of {}\n",
                totals.ports, totals.pipes, totals.segments, totals.tokens, totals.events,
-               totals.ring_bytes, totals.segment_bytes);
+               totals.ring_bytes, totals.segment_bytes, totals.ptys, limits.ptys);
     if (const std::string note = found.abi_note(); !note.empty()) {
         fmt::print("note: {}\n", note);
     }

@@ -36,7 +36,8 @@ struct descriptor final {
 };
 
 bool is_ours(std::string_view target) {
-    return target == default_device || target.find("ipcshim:[") != std::string_view::npos;
+    return target == default_device || target.starts_with("/dev/ttyIPC") ||
+           target.find("ipcshim:[") != std::string_view::npos;
 }
 
 // What the kernel says of every file.

@@ -41,6 +41,8 @@ public:
     dispatcher& on_memory(std::function<void(const event&, const recv_shared_mem&)> function);
     /// What to do when a segment was taken back, or its sharer has ended.
     dispatcher& on_unshared(std::function<void(const event&, const unshared_mem&)> function);
+    /// What to do when the slave of a pseudo terminal was handed to this process.
+    dispatcher& on_pty(std::function<void(const event&, const recv_pty&)> function);
     /// What to do with every other event, and with those of the kinds above that
     /// have no function.
     dispatcher& on_other(std::function<void(const event&)> function);

@@ -6,18 +6,21 @@
 #include <iosfwd>
 #include <string>
 
+#include <ipcshim/event.hpp>
 #include <ipcshim/types.hpp>
 
 namespace ipcshim {
 
 /// What one uid may have, and what each port may hold. The module's parameters
-/// set it; CAP_SYS_RESOURCE is exempt from all but `events`. (Ours.)
+/// set it; CAP_SYS_RESOURCE is exempt from all but `events` and `ptys`. (Ours.)
 struct driver_limits final {
-    std::uint64_t ports = 0;         ///< open ports for each uid
-    std::uint64_t objects = 0;       ///< pipes, segments and tokens never claimed, for each uid
-    std::uint64_t bytes = 0;         ///< bytes of capacity of all pipes of a uid
-    std::uint64_t events = 0;        ///< events waiting in each port, beside pipe_closed
+    std::uint64_t ports = 0;   ///< open ports for each uid
+    std::uint64_t objects = 0; ///< pipes, segments, ptys and tokens never claimed, for each uid
+    std::uint64_t bytes = 0;   ///< capacity of all pipes of a uid, and pty_bytes for each pty
+    std::uint64_t events = 0;  ///< events waiting in each port, beside pipe_closed
     std::uint64_t segment_bytes = 0; ///< lengths of all segments of a uid
+    /// Pseudo terminals in the whole driver; 0: the module knows none.
+    std::uint64_t ptys = 0;
 
     friend bool operator==(const driver_limits&, const driver_limits&) = default;
 };
@@ -41,6 +44,7 @@ struct driver_totals final {
     std::uint64_t ring_bytes = 0; ///< bytes allocated for the pipes' contents
     std::uint64_t segments = 0;
     std::uint64_t segment_bytes = 0; ///< bytes allocated for the segments' contents
+    std::uint64_t ptys = 0;          ///< pseudo terminals
 
     friend bool operator==(const driver_totals&, const driver_totals&) = default;
 };
@@ -59,6 +63,8 @@ public:
     [[nodiscard]] bool has(std::uint64_t feature) const noexcept {
         return (raw_.features & feature) == feature;
     }
+    /// The event codes that the module knows, of those that this library knows.
+    [[nodiscard]] event_set events() const;
     /// Bytes of a page of the running kernel.
     [[nodiscard]] std::uint32_t page_size() const noexcept { return raw_.page_size; }
     /// The largest pipe, in bytes.

@@ -34,7 +34,8 @@ public:
     [[nodiscard]] bool empty() const noexcept { return words_[0] == 0 && words_[1] == 0; }
     /// Bit n%64 of word n/64 stands for the code n.
     [[nodiscard]] const std::array<std::uint64_t, 2>& words() const noexcept { return words_; }
-    /// Every code that this library knows.
+    /// Every code that this library knows. An older module may know fewer, and
+    /// port::handle() refuse the set: driver_info::events() tells.
     [[nodiscard]] static event_set all();
 
     friend bool operator==(const event_set&, const event_set&) = default;
@@ -102,13 +103,24 @@ struct unshared_mem final {
     friend bool operator==(const unshared_mem&, const unshared_mem&) = default;
 };
 
+/// Somebody handed this process the slave of a pseudo terminal;
+/// port::claim_pty() opens it. (Ours.)
+struct recv_pty final {
+    std::uint32_t index = 0; ///< of /dev/ttyIPC<index>
+    window_size size{};      ///< of its window when it was sent; all 0: none was set
+    std::uint64_t inode = 0; ///< st_ino of the slave's descriptor to come
+
+    friend bool operator==(const recv_pty&, const recv_pty&) = default;
+};
+
 /// One event, 64 bytes, exactly as the module wrote it.
 class IPCSHIM_API event final {
 public:
     /// What the event says; std::monostate for a code that this library does
     /// not know.
-    using data_type = std::variant<std::monostate, ipcshim::recv_pipe, ipcshim::pipe_closed,
-                                   ipcshim::recv_shared_mem, ipcshim::unshared_mem>;
+    using data_type =
+        std::variant<std::monostate, ipcshim::recv_pipe, ipcshim::pipe_closed,
+                     ipcshim::recv_shared_mem, ipcshim::unshared_mem, ipcshim::recv_pty>;
 
     /// An empty event with code 0.
     event() noexcept = default;
@@ -136,6 +148,8 @@ public:
     [[nodiscard]] std::optional<ipcshim::recv_shared_mem> as_recv_shared_mem() const noexcept;
     /// What it says if it is an unshared_mem event, else nothing.
     [[nodiscard]] std::optional<ipcshim::unshared_mem> as_unshared_mem() const noexcept;
+    /// What it says if it is a recv_pty event, else nothing.
+    [[nodiscard]] std::optional<ipcshim::recv_pty> as_recv_pty() const noexcept;
     /// The kernel's structure.
     [[nodiscard]] const ::ipcshim_event& raw() const noexcept { return raw_; }
 
@@ -153,6 +167,7 @@ IPCSHIM_API std::ostream& operator<<(std::ostream& out, const recv_pipe& value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const pipe_closed& value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const recv_shared_mem& value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const unshared_mem& value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, const recv_pty& value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const event_set& value);
 
 } // namespace ipcshim

@@ -6,6 +6,8 @@
 /// The whole library. Each noun has a header of its own; they can be had one by
 /// one.
 
+#include <ipcshim/child.hpp>
+#include <ipcshim/command.hpp>
 #include <ipcshim/dispatcher.hpp>
 #include <ipcshim/dmabuf.hpp>
 #include <ipcshim/driver_info.hpp>
@@ -16,6 +18,8 @@
 #include <ipcshim/pipe.hpp>
 #include <ipcshim/pipe_info.hpp>
 #include <ipcshim/port.hpp>
+#include <ipcshim/pty.hpp>
+#include <ipcshim/pty_slave.hpp>
 #include <ipcshim/segment.hpp>
 #include <ipcshim/segment_info.hpp>
 #include <ipcshim/segment_resource.hpp>

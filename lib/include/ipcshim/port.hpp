@@ -21,6 +21,7 @@
 #include <ipcshim/error.hpp>
 #include <ipcshim/event.hpp>
 #include <ipcshim/pipe.hpp>
+#include <ipcshim/pty.hpp>
 #include <ipcshim/segment.hpp>
 #include <ipcshim/types.hpp>
 
@@ -76,6 +77,7 @@ struct event_handlers final {
     std::function<void(const event&, const pipe_closed&)> closed{};
     std::function<void(const event&, const recv_shared_mem&)> memory{};
     std::function<void(const event&, const unshared_mem&)> unshared{};
+    std::function<void(const event&, const recv_pty&)> pty{};
     std::function<void(const event&)> other{};
 };
 
@@ -204,14 +206,15 @@ public:
     // --- taking ----------------------------------------------------------
 
     /// What a token can stand for.
-    using claimed = std::variant<sender, receiver, segment>;
+    using claimed = std::variant<sender, receiver, segment, pty_slave>;
 
     /// Turns a token into what it stands for. Owner; any port of the process
     /// that the token was made for will do. (Ours: CLAIM.)
     /// \param nonblocking the descriptor is O_NONBLOCK
     /// Errors: ENOENT no such token for this process: it never was, was
-    /// claimed, or is another's; ESTALE the segment was taken back before, and
-    /// the token is used up.
+    /// claimed, or is another's; ESTALE the segment was taken back, or the pty's
+    /// master closed, before, and the token is used up; EIO the pty is locked,
+    /// EBUSY it is open for exclusive use (TIOCEXCL), and the token stays good.
     [[nodiscard]] claimed claim(ipcshim::token which, bool nonblocking = false) const;
     /// The twin; a closed sender when it fails.
     [[nodiscard]] claimed claim(ipcshim::token which, bool nonblocking,
@@ -234,11 +237,25 @@ public:
     [[nodiscard]] segment claim_segment(const event& announced,
                                         std::error_code& error) const noexcept;
     /// Claims a segment by a token that was told otherwise.
-    /// Errors: as claim(), and EINVAL it stood for an end of a pipe, which is
-    /// closed now.
+    /// Errors: as claim(), and EINVAL it stood for something else, which is closed
+    /// now.
     [[nodiscard]] segment claim_segment(ipcshim::token which) const;
     [[nodiscard]] segment claim_segment(ipcshim::token which,
                                         std::error_code& error) const noexcept;
+
+    /// Opens the slave of the pseudo terminal that a recv_pty event announces;
+    /// not as this process's controlling terminal.
+    /// Errors: as claim(), and EINVAL the event announces no pty; the token stays
+    /// good then.
+    [[nodiscard]] pty_slave claim_pty(const event& announced, bool nonblocking = false) const;
+    [[nodiscard]] pty_slave claim_pty(const event& announced, bool nonblocking,
+                                      std::error_code& error) const noexcept;
+    /// Opens it by a token that was told otherwise.
+    /// Errors: as claim(), and EINVAL it stood for something else, which is closed
+    /// now.
+    [[nodiscard]] pty_slave claim_pty(ipcshim::token which, bool nonblocking = false) const;
+    [[nodiscard]] pty_slave claim_pty(ipcshim::token which, bool nonblocking,
+                                      std::error_code& error) const noexcept;
 
     // --- opening ---------------------------------------------------------
 
@@ -300,6 +317,16 @@ public:
     [[nodiscard]] segment adopt_memory(std::span<std::byte> range) const;
     [[nodiscard]] segment adopt_memory(std::span<std::byte> range,
                                        std::error_code& error) const noexcept;
+
+    // --- pseudo terminals ----------------------------------------------------
+
+    /// A new pseudo terminal; its node /dev/ttyIPC<n> belongs to the effective uid
+    /// and gid of this process, mode 0600. (Ours: OPEN_PTY.)
+    /// Errors: ENOSPC as many as the module's max_ptys allows exist; EDQUOT a
+    /// limit; ENOTTY the module is older than pseudo terminals.
+    [[nodiscard]] pty open_pty(const pty_parameters& parameters = {}) const;
+    [[nodiscard]] pty open_pty(const pty_parameters& parameters,
+                               std::error_code& error) const noexcept;
 
 private:
     explicit port(detail::handle&& owned) noexcept : handle_(std::move(owned)) {}

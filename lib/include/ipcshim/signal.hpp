@@ -61,6 +61,9 @@ public:
     [[nodiscard]] std::optional<recv_shared_mem> as_recv_shared_mem() const noexcept;
     /// For code unshared_mem: all of it. Else nothing.
     [[nodiscard]] std::optional<unshared_mem> as_unshared_mem() const noexcept;
+    /// For code recv_pty: index and size; the inode is not carried (0). Else
+    /// nothing.
+    [[nodiscard]] std::optional<recv_pty> as_recv_pty() const noexcept;
     /// The kernel's structure.
     [[nodiscard]] const ::ipcshim_signal& raw() const noexcept { return raw_; }
 

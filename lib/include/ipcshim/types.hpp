@@ -32,6 +32,8 @@ enum class event_code : std::uint16_t {
     recv_shared_mem = IPCSHIM_EVENT_RECV_SHARED_MEM,
     /// A segment was taken back, or its sharer has ended.
     unshared_mem = IPCSHIM_EVENT_UNSHARED_MEM,
+    /// Somebody handed this process the slave of a pseudo terminal (ours).
+    recv_pty = IPCSHIM_EVENT_RECV_PTY,
 };
 
 /// How something ended (ours).
@@ -106,6 +108,17 @@ enum class memory_mode : std::uint16_t {
     made = IPCSHIM_MEM_MADE,
 };
 
+/// The size of a terminal's window; all 0 where nobody set it. (POSIX: struct
+/// winsize.)
+struct window_size final {
+    std::uint16_t rows = 0;     ///< characters
+    std::uint16_t columns = 0;  ///< characters
+    std::uint16_t x_pixels = 0; ///< of the whole window, 0: not known
+    std::uint16_t y_pixels = 0;
+
+    friend bool operator==(const window_size&, const window_size&) = default;
+};
+
 /// How far a read or a write goes (NightOS).
 enum class io_mode : std::uint32_t {
     /// Wait until everything moved (a message pipe: one whole message).
@@ -171,6 +184,8 @@ inline constexpr std::size_t message_max = IPCSHIM_MESSAGE_MAX;
 inline constexpr std::size_t capacity_unit = IPCSHIM_CAPACITY_UNIT;
 /// The largest pipe, in bytes.
 inline constexpr std::size_t capacity_max = std::size_t{IPCSHIM_CAPACITY_MAX} * capacity_unit;
+/// What one pseudo terminal counts for among its user's bytes.
+inline constexpr std::size_t pty_bytes = IPCSHIM_PTY_BYTES;
 /// Where the module is found.
 inline constexpr const char* default_device = IPCSHIM_DEVICE;
 
@@ -209,6 +224,8 @@ IPCSHIM_API std::ostream& operator<<(std::ostream& out, access value);
 /// Prints the letters r, w, x, a dash for each that is missing, and c behind them
 /// for copy_on_write.
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, rights value);
+/// Prints columns and rows, "80x24".
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, const window_size& value);
 /// Prints a token as a decimal number.
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, token value);
 

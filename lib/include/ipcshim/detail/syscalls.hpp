@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <signal.h> // NOLINT(modernize-deprecated-headers): sigaction, siginfo_t
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -14,6 +15,9 @@
 #include <ipcshim/detail/export.hpp>
 
 namespace ipcshim::detail {
+
+struct child_plan;
+struct child_failure;
 
 /// The seam between the library and the kernel: every system call of the
 /// library goes through here, so that tests need no device.
@@ -55,6 +59,14 @@ public:
     virtual int sigaction(int signo, const struct ::sigaction* action,
                           struct ::sigaction* previous) noexcept = 0;
     virtual pid_t gettid() noexcept = 0;
+    virtual int fstat(int fd, struct ::stat& found) noexcept = 0;
+    /// Starts a process as start_child.hpp says. \return its pid
+    virtual pid_t start(const child_plan& plan, int& pidfd, child_failure& failure) noexcept = 0;
+    /// waitid(P_PIDFD); info.si_pid is 0 if there was nothing to tell of yet.
+    virtual int wait_child(int pidfd, siginfo_t& info, int options) noexcept = 0;
+    virtual int signal_child(int pidfd, int signo) noexcept = 0;
+    /// Waits for a child in a thread of its own. Takes the pidfd over.
+    virtual void reap_later(int pidfd) noexcept = 0;
 };
 
 /// The real kernel. It has no state; the same object every time.
