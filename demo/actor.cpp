@@ -40,15 +40,14 @@ namespace {
     ::_exit(127);
 }
 
-/// Milliseconds for poll(2), never beyond the point in time.
+} // namespace
+
 int milliseconds(clock::time_point until) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(until - clock::now()).count();
 
     return left <= 0 ? 0 : static_cast<int>(std::min<long long>(left + 1, 60'000));
 }
-
-} // namespace
 
 actor::actor(std::vector<std::string> words, std::optional<uid_t> uid) : role_(words.at(0)) {
     std::array<int, 2> ends{};

@@ -15,6 +15,9 @@ namespace demo {
 
 using clock = std::chrono::steady_clock;
 
+/// Milliseconds for poll(2): not before the point in time, and a minute at most.
+[[nodiscard]] int milliseconds(clock::time_point until);
+
 /// A process of the demo: this program again, executed in a role, as a user of
 /// its own if asked. It tells what it does in lines of JSON on its standard
 /// output; its standard error is ours. Killed and reaped when this object ends,

@@ -16,6 +16,8 @@ void play_file(stage& shown, const std::filesystem::path& file);
 void play_lines(stage& shown, const std::filesystem::path& text);
 /// Frames that go through three processes and are never copied.
 void play_frames(stage& shown);
+/// A shell on a pseudo terminal, driven as by a person.
+void play_shell(stage& shown, const std::filesystem::path& text);
 /// A reader that is killed in mid-stream.
 void play_killed(stage& shown, const std::filesystem::path& file);
 /// Those who may not, or can't, be reached.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The demo: five acts, each played by processes of their own, which are this
-// program again in another role.
+// The demo: six acts, each played by processes of their own: this program
+// again in another role, or a shell.
 #include <sys/ioctl.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -74,6 +74,7 @@ int perform(const options& given) {
     play([&] { demo::play_file(stage, given.file); });
     play([&] { demo::play_lines(stage, given.text); });
     play([&] { demo::play_frames(stage); });
+    play([&] { demo::play_shell(stage, given.text); });
     play([&] { demo::play_killed(stage, given.file); });
     play([&] { demo::play_refusals(stage); });
 

@@ -124,6 +124,12 @@ void stage::detail(std::string_view value) {
     print(paint(colour::dim, fmt::format("       {}", value)));
 }
 
+void stage::line(std::string_view text) {
+    const std::string_view edge = look_.unicode ? "\u2502" : "|";
+
+    print(fmt::format("     {} {}", paint(colour::dim, edge), text));
+}
+
 void stage::figure(const std::string& name, const nlohmann::json& value) {
     acts_.back()["figures"][name] = value;
 }

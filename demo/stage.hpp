@@ -35,6 +35,8 @@ public:
     void tell(std::string_view name, std::string_view value);
     /// Something long that belongs to the line before, in a line of its own.
     void detail(std::string_view value);
+    /// A line of somebody else's screen.
+    void line(std::string_view text);
     /// A figure for the summary alone.
     void figure(const std::string& name, const nlohmann::json& value);
     /// Something that has to be true.

@@ -162,6 +162,7 @@ void add_raw(rows& all);
 void add_message(rows& all);
 void add_pingpong(rows& all);
 void add_uring(rows& all);
+void add_pty(rows& all);
 void add_handover(rows& all);
 void add_segment(rows& all);
 void add_notify(rows& all);

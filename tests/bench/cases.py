@@ -98,9 +98,10 @@ CASES = (
     Case("pingpong_64", empty_calls(4), 0.72),
     Case("uring_batch32_64", Floor("two empty system calls for 32",
                                    lambda m: 2 * m("floor/empty_call") / 32), 0.85),
-    *(Case(name, mark=1.00, absent="pseudo terminals are not in this version",
-           against="devpts, raw mode")
-      for name in ("pty_s2m_64", "pty_m2s_64", "pty_s2m_1k")),
+    Case("pty_s2m_64", empty_calls(2), 1.00),
+    Case("pty_m2s_64", empty_calls(2), 1.00),
+    Case("pty_s2m_1k", calls_and_copies(1 * KIB), 1.00),
+    Case("open_pty", empty_calls(4)),
     Case("handover_1m", handed_over("1m"), 0.10, pages=PAGES_1M),
     Case("handover_1m_exact", handed_over("1m"), peer_row="handover_1m/peer", pages=PAGES_1M),
     Case("handover_64m", handed_over("64m"), 0.08, pages=PAGES_64M),
@@ -126,6 +127,8 @@ CASES = (
          unit="bytes"),
     Case("idle_segment_bytes",
          Floor("one eventfd(2)", lambda m: m("floor/two_eventfds") / 2), unit="bytes"),
+    Case("idle_pty_bytes", Floor("two eventfd(2)", lambda m: m("floor/two_eventfds")),
+         unit="bytes"),
     *(Case(name, mark=mark, absent=NO_WALL, against="pipe(2), two processors")
       for name, mark in (("wall_stream_64", 0.75), ("wall_stream_64k", 0.65),
                          ("wall_mapped_64", 0.15))),

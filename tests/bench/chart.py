@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from report import Line  # type: ignore[import-not-found]
 
 WIDTH = 900
-LEFT = 330  # where the bars begin
+LEFT = 360  # where the bars begin
 RIGHT = 76  # room for the figures
 TOP = 92
 ROW = 26

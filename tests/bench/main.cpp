@@ -92,6 +92,7 @@ int main(int argc, char** argv) try {
     bench::add_message(all);
     bench::add_pingpong(all);
     bench::add_uring(all);
+    bench::add_pty(all);
     bench::add_handover(all);
     bench::add_segment(all);
     bench::add_notify(all);

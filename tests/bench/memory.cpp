@@ -3,7 +3,10 @@
 // idle_pipe_bytes: what the kernel's memory (slabs, vmalloc, percpu) grows by for
 // each pipe that was made and never written: files and inodes included.
 // idle_segment_bytes: for each segment of a mebibyte that was never touched.
+// idle_pty_bytes: for each pseudo terminal whose slave is open once and through
+// which nothing went so far.
 #include "memory_file.hpp"
+#include "terminal.hpp"
 
 #include <ipcshim/segment.hpp>
 
@@ -19,7 +22,9 @@
 namespace bench {
 namespace {
 
-constexpr std::size_t count = 4096;
+constexpr std::size_t many = 4096;
+// The system as it comes has no more pseudo terminals than that.
+constexpr std::size_t many_terminals = 1000;
 
 void order(const std::filesystem::path& file, const char* word) {
     std::ofstream out(file);
@@ -79,7 +84,7 @@ double used_bytes() {
 
 // make returns whatever owns one object; look is called while all are there.
 template <typename Make, typename Look>
-void each_costs(benchmark::State& state, Make make, Look look) {
+void each_costs(benchmark::State& state, Make make, Look look, std::size_t count = many) {
     double bytes = 0;
 
     for (auto _ : state) {
@@ -155,6 +160,30 @@ void add_memory(rows& all) {
                 state.SetLabel("memory file");
                 each_costs(
                     state, [] { return make_memory_file(mib); }, [] {});
+            })
+        ->Iterations(1)
+        ->Repetitions(3);
+    all.add("idle_pty_bytes/ours",
+            [](auto& state) {
+                const auto port = ipcshim::port::open();
+
+                state.SetLabel("pty, its slave open");
+                each_costs(
+                    state, [&] { return open_ours(port); },
+                    [&] {
+                        if (port.query().totals().ptys != many_terminals) {
+                            throw std::runtime_error("the module counts other pseudo terminals");
+                        }
+                    },
+                    many_terminals);
+            })
+        ->Iterations(1)
+        ->Repetitions(3);
+    all.add("idle_pty_bytes/peer",
+            [](auto& state) {
+                state.SetLabel("devpts");
+                each_costs(
+                    state, open_devpts, [] {}, many_terminals);
             })
         ->Iterations(1)
         ->Repetitions(3);
