@@ -12,14 +12,14 @@ TESTS ?=
 export TESTS
 
 .PHONY: all module library demo check check-debug bench shell lint install uninstall clean help \
-	host-packages guest-packages kernel debug-kernel
+	host-packages guest-packages program-packages kernel debug-kernel
 .NOTPARALLEL:
 
 all: module library
 
 help:
 	@echo 'make              the module, the sample module, the library and the tools, for arm64'
-	@echo 'make demo         processes talk and pass frames, in a guest: installs what it needs, builds, boots, shows'
+	@echo 'make demo         processes talk, pass frames, drive a shell, in a guest: installs what it needs, builds, boots, shows'
 	@echo 'make check        all tests, here and in a guest with the stock Debian kernel'
 	@echo 'make check-debug  all tests on a kernel with sanitizers, which is built the first time'
 	@echo '                  TESTS=GLOB[,GLOB...] selects tests for both by name'
@@ -41,6 +41,9 @@ kernel: host-packages
 guest-packages: host-packages
 	@qemu/fetch guest
 
+program-packages: host-packages
+	@qemu/fetch programs
+
 ifeq ($(KDIR),)
 module: kernel
 	@qemu/module stock driver
@@ -59,12 +62,12 @@ demo: module guest-packages
 	@demo/run
 
 ifeq ($(KERNEL),)
-check: module guest-packages
+check: module guest-packages program-packages
 	@qemu/build host
 	@qemu/build arm64
 	@qemu/check stock
 else
-check: guest-packages
+check: guest-packages program-packages
 	@qemu/fetch kernel '$(KERNEL)'
 	@qemu/module '$(KERNEL)' driver
 	@qemu/module '$(KERNEL)' samples
@@ -76,7 +79,7 @@ debug-kernel: host-packages
 	@qemu/deps kernel
 	@qemu/debug-kernel
 
-check-debug: debug-kernel guest-packages
+check-debug: debug-kernel guest-packages program-packages
 	@qemu/module debug driver
 	@qemu/module debug samples
 	@qemu/module debug faults

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: MIT
 """Tests of what judges on the host: counting, reading KTAP and logs, making an initramfs,
-finding drivers, comparing pictures."""
+finding drivers and libraries, comparing pictures, selecting."""
 
 import io
 import lzma
 import os
 import tempfile
 import unittest
+import unittest.mock
 
 import board
 import compare
 import drivers
 import initramfs
 import ktap
+import libraries
+import programs
 
 
 def read(text, pieces=1):
@@ -152,6 +155,45 @@ class DriversAreFound(unittest.TestCase):
 
     def test_built_in_and_missing_ones(self):
         self.assertEqual(self.listed({}, ["a-a", "b"], built_in=["a_a"]), ("a_a: built-in\nb:\n", []))
+
+
+class LibrariesAreFound(unittest.TestCase):
+    def listed(self, needed, programs_of=("program",)):
+        """The places of the libraries that a guest gets: file: what it needs."""
+        with tempfile.TemporaryDirectory() as root:
+            names = {os.path.join(root, name): needed_by for name, needed_by in needed.items()}
+            for path in names:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                open(path, "wb").close()
+            with unittest.mock.patch.object(libraries, "needs", names.get):
+                found = libraries.entries([os.path.join(root, name) for name in programs_of], root)
+            return sorted(entry.path for entry in found)
+
+    def test_what_libraries_need_comes_too_and_once(self):
+        lib, usr = libraries.FOLDERS
+        needed = {"program": ["a.so", "b.so"], f"{lib}/a.so": ["b.so"], f"{usr}/b.so": ["a.so"],
+                  f"{lib}/unused.so": [], f"{lib}/{libraries.LINKER}": []}
+        wanted = [f"{lib}/a.so", f"{usr}/b.so", f"{lib}/{libraries.LINKER}", f"lib/{libraries.LINKER}"]
+        self.assertEqual(self.listed(needed), sorted(wanted))
+
+    def test_one_that_is_not_there_is_named(self):
+        needed = {"program": ["gone.so"], f"{libraries.FOLDERS[0]}/{libraries.LINKER}": []}
+        with self.assertRaisesRegex(initramfs.ListError, "gone.so"):
+            self.listed(needed)
+
+    def test_a_file_that_is_no_program_needs_nothing(self):
+        self.assertEqual(libraries.needs(__file__), [])
+        self.assertTrue(libraries.needs("/proc/self/exe"))
+
+
+class OnlyGuestsWithWorkBoot(unittest.TestCase):
+    def test_what_can_fit_a_test_of_real_programs(self):
+        for tests in ("", "*", "pro*", "programs/*", "programs/Bash.*", "Bash", "grams/B", "device/*,Vim", "[a-p]*"):
+            self.assertTrue(programs.may_be_selected(tests), tests)
+
+    def test_what_cannot(self):
+        for tests in ("device/*", "device/Port", "abi/*,dmabuf/*", "a*", "programs2/*", "prx*"):
+            self.assertFalse(programs.may_be_selected(tests), tests)
 
 
 class PicturesAreCompared(unittest.TestCase):

@@ -768,7 +768,8 @@ struct ipcshim_export_dmabuf {
  * that tty_ioctl(4), termios(3) and job control say of one is true.  It is opened
  * by TIOCGPTPEER, by CLAIM, or as /dev/ttyIPC<index>, which belongs to the
  * effective uid and gid of who made the pty, mode 0600.  The first two need no
- * path and are the same st_ino; ttyname(3) knows the third only.
+ * path and are the same st_ino; ttyname(3) knows the third only.  open(2) by way of
+ * /proc/PID/fd is one more open of the slave, and ENXIO for a master.
  *
  * The master is the other side of the line.  Where nothing else is said below it
  * does as the master of a pty does on devpts.
