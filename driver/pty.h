@@ -49,7 +49,8 @@ struct ipcshim_pty_node;
 #define IPCSHIM_PTY_GONE	0	/* the master is closed; for good */
 #define IPCSHIM_PTY_LOCKED	1	/* TIOCSPTLCK */
 #define IPCSHIM_PTY_EXCLUSIVE	2	/* TIOCEXCL on the master: kept, no more */
-#define IPCSHIM_PTY_SHORT	3	/* a write that did not wait met full buffers */
+#define IPCSHIM_PTY_SHORT	3	/* a write that did not wait found no room */
+#define IPCSHIM_PTY_STOPPED	4	/* TCOOFF on the master */
 
 struct ipcshim_pty {
 	struct tty_port port;		/* its lock: who fills the flip buffer */
@@ -111,6 +112,8 @@ dev_t ipcshim_pty_slave_dev(u32 index);
 void ipcshim_pty_tell(struct ipcshim_pty *pty, u8 cleared, u8 set);
 void ipcshim_pty_wake_reader(struct ipcshim_pty *pty);
 void ipcshim_pty_wake_writer(struct ipcshim_pty *pty);
+/* Would a byte go in? */
+bool ipcshim_pty_writable(struct ipcshim_pty *pty);
 /* Discard what the master has not read. */
 void ipcshim_pty_flush_output(struct ipcshim_pty *pty);
 

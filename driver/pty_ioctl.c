@@ -144,6 +144,13 @@ static int pty_put_control_char(struct ipcshim_pty *pty, int which)
 static int pty_flow(struct ipcshim_pty *pty, unsigned long action)
 {
 	switch (action) {
+	case TCOOFF:
+		set_bit(IPCSHIM_PTY_STOPPED, &pty->flags);
+		return 0;
+	case TCOON:
+		clear_bit(IPCSHIM_PTY_STOPPED, &pty->flags);
+		ipcshim_pty_wake_writer(pty);
+		return 0;
 	case TCIOFF:
 		return pty_put_control_char(pty, VSTOP);
 	case TCION:

@@ -217,9 +217,10 @@ ssize_t ipcshim_pty_insert(struct ipcshim_pty *pty, const u8 *bytes,
 	return count;
 }
 
-static bool master_writable(struct ipcshim_pty *pty)
+bool ipcshim_pty_writable(struct ipcshim_pty *pty)
 {
-	return tty_buffer_space_avail(&pty->port);
+	return !test_bit(IPCSHIM_PTY_STOPPED, &pty->flags) &&
+	       tty_buffer_space_avail(&pty->port);
 }
 
 /* Bytes that went in before the buffers were full. */
@@ -230,7 +231,7 @@ static ssize_t master_put(struct ipcshim_pty *pty, struct iov_iter *from)
 	size_t count;
 
 	lockdep_assert_held(&pty->write_lock);
-	while (iov_iter_count(from) && master_writable(pty)) {
+	while (iov_iter_count(from) && ipcshim_pty_writable(pty)) {
 		count = copy_from_iter(bytes, sizeof(bytes), from);
 		if (!count)
 			return done ?: -EFAULT;
@@ -268,13 +269,13 @@ static ssize_t master_write_iter(struct kiocb *iocb, struct iov_iter *from)
 			set_bit(IPCSHIM_PTY_SHORT, &pty->flags);
 			/* Pairs with the one in ipcshim_pty_wake_writer(). */
 			smp_mb__after_atomic();
-			if (master_writable(pty))
+			if (ipcshim_pty_writable(pty))
 				continue;
 			err = -EAGAIN;
 			break;
 		}
 		if (wait_event_interruptible(pty->write_wait,
-					     master_writable(pty))) {
+					     ipcshim_pty_writable(pty))) {
 			err = -ERESTARTSYS;
 			break;
 		}
@@ -298,7 +299,7 @@ static __poll_t master_poll(struct file *file, poll_table *wait)
 		mask |= EPOLLIN | EPOLLRDNORM | EPOLLPRI;
 	if (READ_ONCE(pty->closed))
 		mask |= EPOLLHUP;
-	if (master_writable(pty))
+	if (ipcshim_pty_writable(pty))
 		mask |= EPOLLOUT | EPOLLWRNORM;
 	return mask;
 }

@@ -36,7 +36,7 @@ void ipcshim_pty_wake_writer(struct ipcshim_pty *pty)
 					   EPOLLOUT | EPOLLWRNORM);
 	/* After that barrier, which pairs with the one in master_write_iter(). */
 	if (test_bit(IPCSHIM_PTY_SHORT, &pty->flags) &&
-	    tty_buffer_space_avail(&pty->port) &&
+	    ipcshim_pty_writable(pty) &&
 	    test_and_clear_bit(IPCSHIM_PTY_SHORT, &pty->flags))
 		kill_fasync(&pty->fasync, SIGIO, POLL_OUT);
 }

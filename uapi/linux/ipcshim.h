@@ -809,7 +809,8 @@ struct ipcshim_export_dmabuf {
  * TCSBRK, TCSBRKP	with 0: the slave's line sees a break (IGNBRK, BRKINT, PARMRK).
  *		TIOCSBRK is the same, TIOCCBRK its end.
  * TCFLSH	TCIFLUSH: what the slave has written; TCOFLUSH: what it has not read.
- * TCXONC	TCIOFF, TCION: the slave's STOP or START character is put on its line.
+ * TCXONC	TCOOFF, TCOON: writes of the master wait from now on, and go on.
+ *		TCIOFF, TCION: the slave's STOP or START character is put on its line.
  *		EAGAIN here, and for a break: the slave's buffers are full.
  * TIOCGPGRP, TIOCGSID	of the slave.  None: 0, and ENOTTY
  * FIONREAD, TIOCOUTQ	bytes to be read; bytes that can still be flushed: 0

@@ -194,7 +194,7 @@ private:
     facts facts_;
 };
 
-/// Prints the path of its slave.
+/// Prints "master of /dev/ttyIPC3".
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const pty& value);
 
 } // namespace ipcshim

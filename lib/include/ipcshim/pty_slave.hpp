@@ -70,7 +70,7 @@ private:
     std::uint64_t inode_ = 0;
 };
 
-/// Prints the path.
+/// Prints "slave /dev/ttyIPC3".
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const pty_slave& value);
 
 } // namespace ipcshim
