@@ -8,7 +8,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/sched.h>
-#include <signal.h> // NOLINT(modernize-deprecated-headers): sigaction
+#include <signal.h> // NOLINT(modernize-deprecated-headers): sigprocmask
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -53,12 +53,15 @@ private:
 
 // One of this process's handlers would run in the child: until they are gone
 // there all signals are blocked, in the parent already.
+// The C library's own two as well, which sigaction(3) refuses: a process may have
+// inherited them ignored (posix_spawn(3) leaves them so), and exec keeps that.
 void reset_signals() noexcept {
-    struct ::sigaction standard = {};
-    standard.sa_handler = SIG_DFL; // NOLINT(cppcoreguidelines-pro-type-union-access): POSIX's
+    // Longer than the kernel's structure on any machine: SIG_DFL, no flags, no mask.
+    constexpr std::array<unsigned long, 8> standard{}; // NOLINT(google-runtime-int)
+    constexpr std::size_t mask_bytes = (_NSIG - 1) / 8;
     for (int signo = 1; signo < _NSIG; ++signo) {
-        // Those of the C library can't be asked for, and exec resets them.
-        static_cast<void>(::sigaction(signo, &standard, nullptr));
+        // SIGKILL's and SIGSTOP's can't be changed, and are never another.
+        static_cast<void>(::syscall(SYS_rt_sigaction, signo, standard.data(), nullptr, mask_bytes));
     }
 }
 

@@ -38,12 +38,15 @@ static size_t fill(int fd, unsigned int seed)
 	ssize_t count;
 
 	fill_pattern(text, sizeof(text), seed);
-	while ((count = write(fd, text + done, sizeof(text) - done)) > 0) {
-		done += (size_t)count;
-		ASSERT_TRUE(done < sizeof(text));
-	}
-	ASSERT_EQ(-1, count);
-	ASSERT_EQ(EAGAIN, errno);
+	do {
+		while ((count = write(fd, text + done, sizeof(text) - done)) > 0) {
+			done += (size_t)count;
+			ASSERT_TRUE(done < sizeof(text));
+		}
+		ASSERT_EQ(-1, count);
+		ASSERT_EQ(EAGAIN, errno);
+		/* The line discipline may still be taking its share. */
+	} while (ready_now(fd) & POLLOUT);
 	return done;
 }
 
@@ -107,7 +110,6 @@ TEST(pty_full_buffer_of_the_master_before_the_slave_is_open_is_EAGAIN_and_kept)
 
 	make_raw(master);
 	size = fill(master, 1);
-	ASSERT_EQ(0, ready_now(master) & POLLOUT);
 	drain(slave_open(master, O_NONBLOCK), size, 1);
 }
 

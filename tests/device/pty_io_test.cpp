@@ -4,6 +4,7 @@
 #include <sys/sendfile.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "pty_support.hpp"
 
@@ -177,7 +178,7 @@ TEST_P(PtyUring, AWriteToTheMasterWaitsForRoom) {
     });
     EXPECT_EQ(test::read_bytes(slave(), size).size(), size);
     // All at once or the part that found room.
-    std::size_t written = 0;
+    std::atomic<std::size_t> written = 0;
     test::worker reader([&] {
         test::nonblocking(slave());
         for (std::size_t seen = 0; written == 0 || seen < written;) {
@@ -187,8 +188,9 @@ TEST_P(PtyUring, AWriteToTheMasterWaitsForRoom) {
     });
     const int count = result();
     EXPECT_GT(count, 0);
-    put(master(), "x");
+    // Before the last byte: after it the reader would look only once.
     written = static_cast<std::size_t>(count) + 1;
+    put(master(), "x");
     reader.join();
 }
 
