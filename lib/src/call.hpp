@@ -2,6 +2,8 @@
 #ifndef IPCSHIM_SRC_CALL_HPP
 #define IPCSHIM_SRC_CALL_HPP
 
+#include <fcntl.h>
+
 #include <cerrno>
 #include <system_error>
 
@@ -31,6 +33,28 @@ bool control(const handle& target, unsigned long request, Argument& argument,
         return false;
     }
     return succeeded(target.calls()->ioctl(target.get(), request, &argument), error);
+}
+
+/// O_NONBLOCK of an owned descriptor; throws as check() does.
+[[nodiscard]] inline bool is_nonblocking(const handle& target) {
+    const int flags = target.calls()->fcntl(target.get(), F_GETFL, 0);
+    std::error_code error;
+    succeeded(flags, error);
+    check(error, attempt::descriptor_flags, {});
+    return (static_cast<unsigned>(flags) & static_cast<unsigned>(O_NONBLOCK)) != 0;
+}
+
+/// Sets or clears it; throws as check() does.
+inline void make_nonblocking(const handle& target, bool on) {
+    std::error_code error;
+    const int flags = target.calls()->fcntl(target.get(), F_GETFL, 0);
+    if (succeeded(flags, error)) {
+        const auto bit = static_cast<unsigned>(O_NONBLOCK);
+        const auto old = static_cast<unsigned>(flags);
+        const int wanted = static_cast<int>(on ? old | bit : old & ~bit);
+        succeeded(target.calls()->fcntl(target.get(), F_SETFL, wanted), error);
+    }
+    check(error, attempt::descriptor_flags, {});
 }
 
 } // namespace ipcshim::detail

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <ipcshim/pipe.hpp>
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <ostream>
@@ -94,24 +92,12 @@ void pipe_base::close_pipe(std::error_code& error) const noexcept {
 
 bool pipe_base::nonblocking() const {
     require_open();
-    const int flags = handle_.calls()->fcntl(handle_.get(), F_GETFL, 0);
-    std::error_code error;
-    succeeded(flags, error);
-    check(error, attempt::descriptor_flags, {});
-    return (static_cast<unsigned>(flags) & static_cast<unsigned>(O_NONBLOCK)) != 0;
+    return detail::is_nonblocking(handle_);
 }
 
 void pipe_base::set_nonblocking(bool on) const {
     require_open();
-    std::error_code error;
-    const int flags = handle_.calls()->fcntl(handle_.get(), F_GETFL, 0);
-    if (succeeded(flags, error)) {
-        const auto bit = static_cast<unsigned>(O_NONBLOCK);
-        const auto old = static_cast<unsigned>(flags);
-        const int wanted = static_cast<int>(on ? old | bit : old & ~bit);
-        succeeded(handle_.calls()->fcntl(handle_.get(), F_SETFL, wanted), error);
-    }
-    check(error, attempt::descriptor_flags, {});
+    detail::make_nonblocking(handle_, on);
 }
 
 io_result pipe_base::transfer(unsigned long request, std::uint64_t address, std::size_t size,

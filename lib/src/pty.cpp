@@ -3,8 +3,6 @@
 // The master; pty_spawn.cpp has what runs on its slave.
 #include <ipcshim/pty.hpp>
 
-#include <fcntl.h>
-
 #include <cerrno>
 #include <ostream>
 
@@ -150,24 +148,12 @@ pid_t pty::foreground() const {
 
 bool pty::nonblocking() const {
     require_open();
-    const int flags = handle_.calls()->fcntl(handle_.get(), F_GETFL, 0);
-    std::error_code error;
-    succeeded(flags, error);
-    check(error, attempt::descriptor_flags, {});
-    return (static_cast<unsigned>(flags) & static_cast<unsigned>(O_NONBLOCK)) != 0;
+    return detail::is_nonblocking(handle_);
 }
 
 void pty::set_nonblocking(bool on) const {
     require_open();
-    std::error_code error;
-    const int flags = handle_.calls()->fcntl(handle_.get(), F_GETFL, 0);
-    if (succeeded(flags, error)) {
-        const auto bit = static_cast<unsigned>(O_NONBLOCK);
-        const auto old = static_cast<unsigned>(flags);
-        const int wanted = static_cast<int>(on ? old | bit : old & ~bit);
-        succeeded(handle_.calls()->fcntl(handle_.get(), F_SETFL, wanted), error);
-    }
-    check(error, attempt::descriptor_flags, {});
+    detail::make_nonblocking(handle_, on);
 }
 
 // --- the slave ------------------------------------------------------------------

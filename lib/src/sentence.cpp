@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "reason.hpp"
+
 namespace ipcshim::detail {
 
 namespace {
@@ -116,12 +118,6 @@ std::string_view verb_of(attempt what) noexcept {
     }
     return "do this to @";
 }
-
-struct reason {
-    attempt what;
-    int error;
-    std::string_view text; // why; and what to do
-};
 
 constexpr std::array reasons{
     reason{attempt::open_device, ENOENT,
@@ -259,10 +255,8 @@ std::string cannot(attempt what, const std::string& subject) {
 }
 
 std::string_view why(attempt what, int error) noexcept {
-    for (const reason& each : reasons) {
-        if (each.what == what && each.error == error) {
-            return each.text;
-        }
+    if (const std::string_view text = find_reason(reasons, what, error); !text.empty()) {
+        return text;
     }
     if (const std::string_view text = segment_reason(what, error); !text.empty()) {
         return text;

@@ -2,21 +2,14 @@
 //
 // What can go wrong with pseudo terminals and the processes on them, and what to
 // do.
-#include <algorithm>
 #include <array>
 #include <cerrno>
 
-#include "sentence.hpp"
+#include "reason.hpp"
 
 namespace ipcshim::detail {
 
 namespace {
-
-struct reason {
-    attempt what;
-    int error;
-    std::string_view text;
-};
 
 constexpr std::array reasons{
     reason{attempt::open_pty, ENOSPC,
@@ -86,10 +79,7 @@ constexpr std::array reasons{
 } // namespace
 
 std::string_view pty_reason(attempt what, int error) noexcept {
-    const auto* const found = std::find_if(reasons.begin(), reasons.end(), [=](const reason& each) {
-        return each.what == what && each.error == error;
-    });
-    return found == reasons.end() ? std::string_view() : found->text;
+    return find_reason(reasons, what, error);
 }
 
 } // namespace ipcshim::detail

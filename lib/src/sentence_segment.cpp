@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // What can go wrong with segments, and what to do.
-#include <algorithm>
 #include <array>
 #include <cerrno>
 
-#include "sentence.hpp"
+#include "reason.hpp"
 
 namespace ipcshim::detail {
 
 namespace {
-
-struct reason {
-    attempt what;
-    int error;
-    std::string_view text;
-};
 
 constexpr std::array reasons{
     reason{attempt::create_segment, EINVAL,
@@ -117,14 +110,6 @@ constexpr std::array reasons_of_giving{
            "were read"},
 };
 
-template <typename Table>
-std::string_view find(const Table& table, attempt what, int error) noexcept {
-    const auto* const found = std::find_if(table.begin(), table.end(), [=](const reason& each) {
-        return each.what == what && each.error == error;
-    });
-    return found == table.end() ? std::string_view() : found->text;
-}
-
 bool is_of_segment(attempt what) noexcept {
     return what >= attempt::create_segment && what <= attempt::find_root;
 }
@@ -132,16 +117,17 @@ bool is_of_segment(attempt what) noexcept {
 } // namespace
 
 std::string_view segment_reason(attempt what, int error) noexcept {
-    if (const auto text = find(reasons, what, error); !text.empty()) {
+    if (const auto text = find_reason(reasons, what, error); !text.empty()) {
         return text;
     }
     const bool giving =
         what == attempt::share || what == attempt::hand_over || what == attempt::lend;
     if (giving) {
-        if (const auto text = find(reasons_of_giving, what, error); !text.empty()) {
+        if (const auto text = find_reason(reasons_of_giving, what, error); !text.empty()) {
             return text;
         }
-        if (const auto text = find(reasons_of_giving, attempt::share, error); !text.empty()) {
+        if (const auto text = find_reason(reasons_of_giving, attempt::share, error);
+            !text.empty()) {
             return text;
         }
     }
