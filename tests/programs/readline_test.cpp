@@ -60,6 +60,8 @@ TEST(Readline, CtrlCDropsALine) {
     test::shell bash;
     bash.on().type("echo never");
     bash.on().wait_for_row("2> echo never");
+    // A signal between drawing and waiting is only looked at with the next key.
+    bash.on().wait_until_it_waits();
     bash.on().type(control('c'));
     bash.on().wait_for_row("2> echo never^C");
     bash.wait_for_prompt();
