@@ -66,6 +66,21 @@ TEST(pty_after_the_last_close_the_master_reads_what_is_left_then_EIO_and_poll_sa
 	expect_text(master, "x");
 }
 
+/* A child that waits with the master, in "body", is woken by it. */
+static void last_close_wakes(void (*body)(int fd, void *argument))
+{
+	int master = master_open(port_open());
+	struct child child = child_start(body, &master);
+	int slave;
+
+	get(child.fd);
+	/* Opened after the fork: it has no descriptor of it. */
+	slave = slave_open(master, 0);
+	wait_until_asleep(child.pid);
+	close(slave);
+	child_join(&child);
+}
+
 static void meets_EIO(int fd, void *argument)
 {
 	char byte;
@@ -76,16 +91,7 @@ static void meets_EIO(int fd, void *argument)
 
 TEST(pty_master_that_waits_to_read_is_woken_with_EIO_by_the_last_close)
 {
-	int master = master_open(port_open());
-	struct child child = child_start(meets_EIO, &master);
-	int slave;
-
-	get(child.fd);
-	/* Opened after the fork: it has no descriptor of it. */
-	slave = slave_open(master, 0);
-	wait_until_asleep(child.pid);
-	close(slave);
-	child_join(&child);
+	last_close_wakes(meets_EIO);
 }
 
 static void polls_for_HUP(int fd, void *argument)
@@ -99,15 +105,7 @@ static void polls_for_HUP(int fd, void *argument)
 
 TEST(pty_master_that_polls_is_woken_by_the_last_close)
 {
-	int master = master_open(port_open());
-	struct child child = child_start(polls_for_HUP, &master);
-	int slave;
-
-	get(child.fd);
-	slave = slave_open(master, 0);
-	wait_until_asleep(child.pid);
-	close(slave);
-	child_join(&child);
+	last_close_wakes(polls_for_HUP);
 }
 
 TEST(pty_slave_whose_master_is_closed_reads_0_writes_EIO_and_polls_HUP)

@@ -122,32 +122,31 @@ static void writes_all(int fd, void *argument)
 	ASSERT_EQ(FLOOD, write(*(int *)argument, text, FLOOD));
 }
 
+/* "reader" is O_NONBLOCK. */
+static void write_that_blocks_writes_all(int writer, int reader)
+{
+	struct child child;
+
+	make_raw(writer);
+	child = child_start(writes_all, &writer);
+	get(child.fd);
+	wait_until_asleep(child.pid);
+	drain(reader, FLOOD, 5);
+	child_join(&child);
+}
+
 TEST(pty_write_of_the_master_that_blocks_writes_all_of_it)
 {
 	int master = master_open(port_open());
-	int slave = slave_open(master, O_NONBLOCK);
-	struct child child;
 
-	make_raw(slave);
-	child = child_start(writes_all, &master);
-	get(child.fd);
-	wait_until_asleep(child.pid);
-	drain(slave, FLOOD, 5);
-	child_join(&child);
+	write_that_blocks_writes_all(master, slave_open(master, O_NONBLOCK));
 }
 
 TEST(pty_write_of_the_slave_that_blocks_writes_all_of_it)
 {
 	int master = master_nonblocking();
-	int slave = slave_open(master, 0);
-	struct child child;
 
-	make_raw(slave);
-	child = child_start(writes_all, &slave);
-	get(child.fd);
-	wait_until_asleep(child.pid);
-	drain(master, FLOOD, 5);
-	child_join(&child);
+	write_that_blocks_writes_all(slave_open(master, 0), master);
 }
 
 TEST(pty_read_of_the_master_at_a_bad_address_is_EFAULT_and_loses_nothing)

@@ -48,21 +48,12 @@ TEST_P(PtyHangup, TheSlaveWorksNoMoreWhenTheMasterIsClosed) {
 
 TEST_P(PtyHangup, AMasterIsClosedByItsLastCopyOnly) {
     test::unique_fd copy(CHECK_CALL(::dup(master())));
-    test::process holder([&](const test::line& parent) {
-        pair.slave.reset();
-        copy.reset();
-        parent.put(1);
-        static_cast<void>(parent.get());
-        parent.put(2);
-        static_cast<void>(parent.get());
-    });
+    auto holder = test::keeper_without(pair.slave, copy);
     static_cast<void>(holder.get());
     pair.master.reset();
     EXPECT_EQ(polled(slave()) & POLLHUP, 0);
     copy.reset();
     EXPECT_EQ(polled(slave()) & POLLHUP, 0);
-    holder.put(1);
-    static_cast<void>(holder.get());
     holder.put(1);
     holder.join();
     expect_hung_up(slave());

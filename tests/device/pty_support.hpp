@@ -132,6 +132,8 @@ private:
 
 // --- sessions and signals -----------------------------------------------------
 
+// A process with all that this one has open, but for these two. A word ends it.
+[[nodiscard]] process keeper_without(unique_fd& one, unique_fd& other);
 // In a process of its own: a session, and this terminal controls it.
 void lead_session(int slave);
 // Blocks them in this thread, to be taken.

@@ -103,21 +103,12 @@ TEST_P(PtyWord, TheLastCloseIsThatOfTheLastCopy) {
     terminal pair(GetParam());
     test::nonblocking(pair.master.get());
     test::unique_fd copy(CHECK_CALL(::dup(pair.slave.get())));
-    test::process holder([&](const test::line& parent) {
-        pair.master.reset();
-        copy.reset();
-        parent.put(1);
-        static_cast<void>(parent.get());
-        parent.put(2);
-        static_cast<void>(parent.get());
-    });
+    auto holder = test::keeper_without(pair.master, copy);
     static_cast<void>(holder.get());
     pair.slave.reset();
     EXPECT_EQ(read_error(pair.master.get()), EAGAIN) << "open as a copy, and in another process";
     copy.reset();
     EXPECT_EQ(read_error(pair.master.get()), EAGAIN) << "open in another process";
-    holder.put(1);
-    static_cast<void>(holder.get());
     holder.put(1);
     holder.join();
     EXPECT_EQ(read_error(pair.master.get()), EIO);

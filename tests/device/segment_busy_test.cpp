@@ -10,13 +10,7 @@
 #include <thread>
 
 #include "segment_disk.hpp"
-
-#ifdef HAVE_LIBURING
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpedantic"
-#include <liburing.h>
-#pragma GCC diagnostic pop
-#endif
+#include "uring.hpp"
 
 namespace {
 

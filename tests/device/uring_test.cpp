@@ -7,13 +7,7 @@
 #include <memory>
 
 #include "support.hpp"
-
-#ifdef HAVE_LIBURING
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpedantic"
-#include <liburing.h>
-#pragma GCC diagnostic pop
-#endif
+#include "uring.hpp"
 
 namespace {
 
