@@ -99,6 +99,18 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #define tty_port_link_wq(port, workqueue) do { } while (0)
 #endif
 
+/*
+ * copy_from_user() and copy_to_user() without the check of the object's size: for
+ * bounds that are our own.  Before 6.11 these had the other name.
+ */
+#ifdef IPCSHIM_HAVE__INLINE_COPY_FROM_USER
+#define ipcshim_copy_from_user _inline_copy_from_user
+#define ipcshim_copy_to_user _inline_copy_to_user
+#else
+#define ipcshim_copy_from_user _copy_from_user
+#define ipcshim_copy_to_user _copy_to_user
+#endif
+
 /* Before 6.18. */
 #ifndef IPCSHIM_HAVE_INODE_JUST_DROP
 #define inode_just_drop generic_delete_inode

@@ -33,6 +33,10 @@ struct ipcshim_event_node {
 		struct ipcshim_recv_shared_mem recv_shared_mem;
 		struct ipcshim_unshared_mem unshared_mem;
 		struct ipcshim_recv_pty recv_pty;
+		struct ipcshim_recv_serv_sock recv_serv_sock;
+		struct ipcshim_recv_sock_msg recv_sock_msg;
+		struct ipcshim_service_conn_request service_conn_request;
+		struct ipcshim_sock_closed sock_closed;
 		u8 data[32];
 	};
 };
@@ -41,6 +45,13 @@ struct ipcshim_event_node {
 enum ipcshim_event_index {
 	IPCSHIM_INDEX_RECV_PIPE,
 	IPCSHIM_INDEX_PIPE_CLOSED,
+	IPCSHIM_INDEX_RECV_SERV_SOCK,
+	IPCSHIM_INDEX_RECV_SOCK_MSG,
+	IPCSHIM_INDEX_SERV_SOCK_CLOSED,
+	IPCSHIM_INDEX_SERVICE_CONN_REQUEST,
+	IPCSHIM_INDEX_SERVICE_CLIENT_CLOSED,
+	IPCSHIM_INDEX_SERVICE_CLIENT_QUITTED,
+	IPCSHIM_INDEX_SERVICE_SERVER_QUITTED,
 	IPCSHIM_INDEX_RECV_SHARED_MEM,
 	IPCSHIM_INDEX_UNSHARED_MEM,
 	IPCSHIM_INDEX_RECV_PTY,

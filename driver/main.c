@@ -10,6 +10,7 @@
 #include "port.h"
 #include "pty.h"
 #include "segment.h"
+#include "socket.h"
 
 struct ipcshim_totals ipcshim_totals;
 
@@ -29,11 +30,16 @@ static int __init ipcshim_init(void)
 	err = ipcshim_pty_init();
 	if (err)
 		goto err_segment;
-	err = ipcshim_port_init();
+	err = ipcshim_socket_init();
 	if (err)
 		goto err_pty;
+	err = ipcshim_port_init();
+	if (err)
+		goto err_socket;
 	return 0;
 
+err_socket:
+	ipcshim_socket_exit();
 err_pty:
 	ipcshim_pty_exit();
 err_segment:
@@ -48,6 +54,7 @@ err_event:
 static void __exit ipcshim_exit(void)
 {
 	ipcshim_port_exit();
+	ipcshim_socket_exit();
 	ipcshim_pty_exit();
 	ipcshim_segment_exit();
 	ipcshim_pipe_exit();
@@ -57,6 +64,6 @@ static void __exit ipcshim_exit(void)
 module_init(ipcshim_init);
 module_exit(ipcshim_exit);
 
-MODULE_DESCRIPTION("Pipes, message pipes, shared memory and pseudo terminals between processes, by pid");
+MODULE_DESCRIPTION("Pipes, message pipes, shared memory, pseudo terminals and services between processes");
 MODULE_AUTHOR("The ipcshim developers");
 MODULE_LICENSE("GPL");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/cred.h>
 #include <linux/dcache.h>
+#include <linux/file.h>
 #include <linux/fs_context.h>
 #include <linux/module.h>
 #include <linux/pseudo_fs.h>
@@ -128,6 +129,29 @@ struct file *ipcshim_object_file(struct inode *inode, struct vfsmount *mnt,
 	stream_open(inode, file);
 	file->f_mode |= FMODE_NOWAIT;
 	return file;
+}
+
+int ipcshim_object_get_fds(s32 *fd, s32 *peer_fd, bool both)
+{
+	int err;
+
+	*peer_fd = -1;
+	*fd = get_unused_fd_flags(O_CLOEXEC);
+	if (*fd < 0 || !both)
+		return min(*fd, 0);
+	*peer_fd = get_unused_fd_flags(O_CLOEXEC);
+	if (*peer_fd >= 0)
+		return 0;
+	err = *peer_fd;
+	put_unused_fd(*fd);
+	return err;
+}
+
+void ipcshim_object_put_fds(s32 fd, s32 peer_fd)
+{
+	if (peer_fd >= 0)
+		put_unused_fd(peer_fd);
+	put_unused_fd(fd);
 }
 
 struct ipcshim_ending ipcshim_ending_of_current(void)

@@ -40,6 +40,10 @@ bool ipcshim_object_owns(const struct inode *inode);
 struct file *ipcshim_object_file(struct inode *inode, struct vfsmount *mnt,
 				 int flags, const struct file_operations *fops);
 
+/* Numbers for two descriptors, of the second (else -1) only if "both". */
+int ipcshim_object_get_fds(s32 *fd, s32 *peer_fd, bool both);
+void ipcshim_object_put_fds(s32 fd, s32 peer_fd);
+
 /* How the current process lets go of a file. */
 struct ipcshim_ending ipcshim_ending_of_current(void);
 

@@ -29,8 +29,7 @@ static void pipe_free(struct kref *refs)
 
 	ipcshim_quota_discharge(pipe->user, IPCSHIM_QUOTA_BYTES,
 				pipe->ring.size);
-	ipcshim_quota_discharge(pipe->user, IPCSHIM_QUOTA_OBJECTS, 1);
-	ipcshim_user_put(pipe->user);
+	ipcshim_quota_discharge_object(pipe->user);
 	ipcshim_ring_destroy(&pipe->ring);
 	put_pid(pipe->creator);
 	put_pid(pipe->ends[IPCSHIM_SENDER].closing.pid);
@@ -58,15 +57,12 @@ static const struct ipcshim_object_ops end_object_ops = {
 /* With a lock class for each side; held by nobody but its caller. */
 static struct ipcshim_pipe *pipe_alloc(u32 capacity, bool messages)
 {
-	struct ipcshim_user *user = ipcshim_user_get_current();
+	struct ipcshim_user *user = ipcshim_quota_charge_object();
 	struct ipcshim_pipe *pipe;
 	int side, err;
 
 	if (IS_ERR(user))
 		return ERR_CAST(user);
-	err = ipcshim_quota_charge(user, IPCSHIM_QUOTA_OBJECTS, 1);
-	if (err)
-		goto err_user;
 	err = ipcshim_quota_charge(user, IPCSHIM_QUOTA_BYTES, capacity);
 	if (err)
 		goto err_objects;
@@ -97,9 +93,7 @@ static struct ipcshim_pipe *pipe_alloc(u32 capacity, bool messages)
 err_bytes:
 	ipcshim_quota_discharge(user, IPCSHIM_QUOTA_BYTES, capacity);
 err_objects:
-	ipcshim_quota_discharge(user, IPCSHIM_QUOTA_OBJECTS, 1);
-err_user:
-	ipcshim_user_put(user);
+	ipcshim_quota_discharge_object(user);
 	return ERR_PTR(err);
 }
 

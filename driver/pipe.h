@@ -27,6 +27,7 @@
 
 struct iov_iter;
 struct ipcshim_event_node;
+struct ipcshim_parcel;
 struct ipcshim_port;
 struct ipcshim_process;
 struct ipcshim_token;
@@ -127,6 +128,8 @@ int ipcshim_pipe_open(struct ipcshim_port *port,
 		      struct ipcshim_open_pipe __user *uarg);
 int ipcshim_pipe_send(struct file *file,
 		      struct ipcshim_send_pipe __user *uarg);
+/* For a message: -EPIPE, it was closed by CLOSE_PIPE. */
+int ipcshim_end_pack(struct file *file, struct ipcshim_parcel *parcel);
 /* -EPIPE: it was closed this way before. */
 int ipcshim_pipe_close(struct ipcshim_pipe *pipe);
 /* A file or token of this end is no more. */

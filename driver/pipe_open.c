@@ -51,11 +51,11 @@ static struct file *end_file_create(struct ipcshim_end *end,
 	return file;
 }
 
-static struct file *end_token_open(struct ipcshim_token *token,
-				   struct ipcshim_process *process,
-				   struct ipcshim_claim *claim)
+static struct file *end_parcel_open(struct ipcshim_parcel *parcel,
+				    struct ipcshim_process *process,
+				    struct ipcshim_claim *claim)
 {
-	struct ipcshim_end *end = ipcshim_object_end(token->object);
+	struct ipcshim_end *end = ipcshim_object_end(parcel->object);
 	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
 
 	claim->end = ipcshim_end_code(end);
@@ -63,46 +63,71 @@ static struct file *end_token_open(struct ipcshim_token *token,
 	claim->capacity = pipe->ring.size;
 	claim->inode = end->ino;
 	claim->length = 0;
-	return end_file_create(end, token->inode, token->mnt, process,
+	return end_file_create(end, parcel->inode, parcel->mnt, process,
 			       claim->flags & IPCSHIM_CLAIM_NONBLOCK);
 }
 
-static void end_token_drop(struct ipcshim_token *token,
-			   const struct ipcshim_ending *ending)
+static void end_parcel_drop(struct ipcshim_parcel *parcel,
+			    const struct ipcshim_ending *ending)
 {
 	static const struct ipcshim_ending claimed = {
 		.how = IPCSHIM_HOW_CLOSED,
 	};
 
-	ipcshim_end_put_user(ipcshim_object_end(token->object), NULL,
+	ipcshim_end_put_user(ipcshim_object_end(parcel->object), NULL,
 			     ending ?: &claimed);
-	iput(token->inode);
-	mntput(token->mnt);
+	iput(parcel->inode);
+	mntput(parcel->mnt);
 }
 
-static void end_token_opened(struct file *file)
+static void end_parcel_opened(struct file *file,
+			      struct ipcshim_process *process)
 {
 	ipcshim_end_hold(file->private_data);
 }
 
-static const struct ipcshim_token_ops end_token_ops = {
-	.open = end_token_open,
-	.opened = end_token_opened,
-	.drop = end_token_drop,
+static const struct ipcshim_parcel_ops end_parcel_ops = {
+	.open = end_parcel_open,
+	.opened = end_parcel_opened,
+	.drop = end_parcel_drop,
 };
 
-/* The token becomes a user of this end; undone by ops->drop(). */
+/* The parcel becomes a user of this end; undone by ops->drop(). */
+static void end_pack(struct ipcshim_parcel *parcel, struct ipcshim_end *end,
+		     struct inode *inode, struct vfsmount *mnt)
+{
+	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
+
+	ihold(inode);
+	*parcel = (struct ipcshim_parcel) {
+		.ops = &end_parcel_ops,
+		.object = &end->object,
+		.inode = inode,
+		.mnt = mntget(mnt),
+	};
+	spin_lock(&pipe->lock);
+	end->users++;
+	spin_unlock(&pipe->lock);
+}
+
+int ipcshim_end_pack(struct file *file, struct ipcshim_parcel *parcel)
+{
+	struct ipcshim_end_file *end_file = file->private_data;
+	struct ipcshim_end *end = end_file->end;
+
+	if (READ_ONCE(ipcshim_pipe_of(end)->closed_by_call))
+		return -EPIPE;
+	end_pack(parcel, end, file_inode(file), file->f_path.mnt);
+	return 0;
+}
+
 static void end_token_bind(struct ipcshim_token *token, struct ipcshim_end *end,
 			   struct inode *inode, struct vfsmount *mnt,
 			   u64 size_hint)
 {
 	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
 
-	token->ops = &end_token_ops;
-	token->object = &end->object;
-	ihold(inode);
-	token->inode = inode;
-	token->mnt = mntget(mnt);
+	end_pack(&token->parcel, end, inode, mnt);
 	if (token->event)
 		token->event->recv_pipe = (struct ipcshim_recv_pipe) {
 			.end = ipcshim_end_code(end),
@@ -111,14 +136,11 @@ static void end_token_bind(struct ipcshim_token *token, struct ipcshim_end *end,
 			.size_hint = size_hint,
 			.inode = end->ino,
 		};
-	spin_lock(&pipe->lock);
-	end->users++;
-	spin_unlock(&pipe->lock);
 }
 
 static void end_token_unbind(struct ipcshim_token *token)
 {
-	end_token_drop(token, NULL);
+	end_parcel_drop(&token->parcel, NULL);
 	ipcshim_token_cancel(token);
 }
 
@@ -169,24 +191,14 @@ static int pipe_open_with(struct ipcshim_port *port, struct ipcshim_pipe *pipe,
 		}
 	}
 
-	arg->fd = get_unused_fd_flags(O_CLOEXEC);
-	if (arg->fd < 0) {
-		err = arg->fd;
+	err = ipcshim_object_get_fds(&arg->fd, &arg->peer_fd, peer_file);
+	if (err)
 		goto err_peer;
-	}
-	arg->peer_fd = -1;
-	if (peer_file) {
-		arg->peer_fd = get_unused_fd_flags(O_CLOEXEC);
-		if (arg->peer_fd < 0) {
-			err = arg->peer_fd;
-			goto err_fd;
-		}
-	}
 	arg->token = token ? token->id : 0;
 	arg->inode = end->ino;
 	err = ipcshim_copy_out(uarg, arg, sizeof(*arg));
 	if (err)
-		goto err_peer_fd;
+		goto err_fds;
 
 	/* From here on nothing fails. */
 	trace_ipcshim_open(pipe, end, arg->pid, arg->token);
@@ -202,11 +214,8 @@ static int pipe_open_with(struct ipcshim_port *port, struct ipcshim_pipe *pipe,
 	fd_install(arg->fd, file);
 	return 0;
 
-err_peer_fd:
-	if (peer_file)
-		put_unused_fd(arg->peer_fd);
-err_fd:
-	put_unused_fd(arg->fd);
+err_fds:
+	ipcshim_object_put_fds(arg->fd, arg->peer_fd);
 err_peer:
 	if (peer_file)
 		fput(peer_file);

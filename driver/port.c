@@ -11,6 +11,7 @@
 #include <linux/uio.h>
 
 #include "port.h"
+#include "service.h"
 #include "token.h"
 #include "trace.h"
 
@@ -117,6 +118,44 @@ void ipcshim_port_tell(struct ipcshim_process *process,
 		ipcshim_event_free(node);
 }
 
+static bool port_is_full(const struct ipcshim_port *port)
+{
+	lockdep_assert_held(&port->process->lock);
+	return port->nr_counted >= ipcshim_quota_max_events();
+}
+
+bool ipcshim_port_is_full(struct ipcshim_process *process, u16 code)
+{
+	struct ipcshim_port *port;
+	bool full;
+
+	spin_lock(&process->lock);
+	port = process->handlers[ipcshim_event_index(code)].port;
+	full = port && port_is_full(port);
+	spin_unlock(&process->lock);
+	return full;
+}
+
+int ipcshim_port_offer(struct ipcshim_process *process,
+		       struct ipcshim_event_node *node, bool must)
+{
+	struct ipcshim_port *port;
+	int err = 0;
+
+	spin_lock(&process->lock);
+	port = process->handlers[ipcshim_event_index(node->code)].port;
+	if (port && !must && port_is_full(port)) {
+		err = -EAGAIN;
+	} else if (port) {
+		port->nr_counted++;
+		ipcshim_port_queue(port, node);
+	}
+	spin_unlock(&process->lock);
+	if (!port)
+		ipcshim_event_free(node);
+	return err;
+}
+
 static int port_open(struct inode *inode, struct file *file)
 {
 	struct ipcshim_port *port;
@@ -146,6 +185,7 @@ static int port_open(struct inode *inode, struct file *file)
 	port->executable = ipcshim_executable_of_current();
 	port->access = IPCSHIM_ACCESS_UID;
 	INIT_LIST_HEAD(&port->tokens);
+	INIT_LIST_HEAD(&port->services);
 	INIT_LIST_HEAD(&port->events);
 	mutex_init(&port->read_lock);
 	init_waitqueue_head(&port->wait);
@@ -184,6 +224,7 @@ static int port_release(struct inode *inode, struct file *file)
 	struct ipcshim_process *process = port->process;
 	struct ipcshim_event_node *node, *next;
 	struct ipcshim_ending ending = ipcshim_ending_take(&port->ending);
+	LIST_HEAD(services);
 	LIST_HEAD(tokens);
 	int i;
 
@@ -196,9 +237,11 @@ static int port_release(struct inode *inode, struct file *file)
 		put_pid(process->handlers[i].thread);
 		process->handlers[i] = (struct ipcshim_handler) {};
 	}
+	ipcshim_service_unlink_all(port, &services);
 	ipcshim_token_unlink_all(port, &tokens);
 	spin_unlock(&process->lock);
 
+	ipcshim_service_withdraw_all(&services);
 	/* Free: a process that was promised something closes it by dying. */
 	ipcshim_token_drop_all(&tokens, &ending);
 	list_for_each_entry_safe(node, next, &port->events, in_port)
@@ -323,6 +366,7 @@ static void port_show_fdinfo(struct seq_file *m, struct file *file)
 	for (i = 0; i < IPCSHIM_NR_EVENT_CODES; i++)
 		if (process->handlers[i].port == port)
 			handled |= BIT(i);
+	ipcshim_service_show_all(m, port);
 	spin_unlock(&process->lock);
 
 	seq_printf(m, "ipcshim-port:\t%d\n", pid_nr_ns(process->pid, ns));

@@ -32,6 +32,7 @@ struct ipcshim_port {
 
 	struct list_head in_process;	/* process->lock from here on */
 	struct list_head tokens;
+	struct list_head services;	/* names that are published here */
 	struct list_head events;
 	unsigned int nr_events;		/* all that wait in the list */
 	unsigned int nr_counted;	/* against max_events: queued and promised */
@@ -73,6 +74,15 @@ void ipcshim_port_queue(struct ipcshim_port *port,
  */
 void ipcshim_port_tell(struct ipcshim_process *process,
 		       struct ipcshim_event_node *node);
+
+/*
+ * The same, if there is a place in its queue, or if it must be.  -EAGAIN: the event
+ * is still the caller's.
+ */
+int ipcshim_port_offer(struct ipcshim_process *process,
+		       struct ipcshim_event_node *node, bool must);
+/* Would such an event be refused? */
+bool ipcshim_port_is_full(struct ipcshim_process *process, u16 code);
 
 /* Raise the signals that waited.  process->lock is held. */
 void ipcshim_port_raise_waiting(struct ipcshim_port *port);

@@ -8,6 +8,8 @@
 #include "port.h"
 #include "pty.h"
 #include "segment.h"
+#include "service.h"
+#include "socket.h"
 #include "token.h"
 
 /* The first real-time signal: what user space calls 32. */
@@ -36,7 +38,8 @@ static int port_query(struct ipcshim_query __user *uarg, size_t size)
 	query = (struct ipcshim_query) {
 		.abi_version = IPCSHIM_ABI_VERSION,
 		.features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES |
-			    IPCSHIM_FEATURE_SEGMENTS | IPCSHIM_FEATURE_PTYS,
+			    IPCSHIM_FEATURE_SEGMENTS | IPCSHIM_FEATURE_PTYS |
+			    IPCSHIM_FEATURE_SOCKETS,
 		.page_size = PAGE_SIZE,
 		.capacity_max = IPCSHIM_CAPACITY_MAX,
 		.message_max = IPCSHIM_MESSAGE_MAX,
@@ -61,6 +64,12 @@ static int port_query(struct ipcshim_query __user *uarg, size_t size)
 		.segment_bytes = atomic64_read(&ipcshim_totals.segment_bytes),
 		.limit_ptys = ipcshim_pty_limit(),
 		.ptys = atomic64_read(&ipcshim_totals.ptys),
+		.limit_exchanges = ipcshim_socket_max_exchanges(),
+		.services = atomic64_read(&ipcshim_totals.services),
+		.connections = atomic64_read(&ipcshim_totals.connections),
+		.exchanges = atomic64_read(&ipcshim_totals.exchanges),
+		.messages = atomic64_read(&ipcshim_totals.messages),
+		.message_bytes = atomic64_read(&ipcshim_totals.message_bytes),
 	};
 	if (IS_ENABLED(CONFIG_DMA_SHARED_BUFFER))
 		query.features |= IPCSHIM_FEATURE_DMABUF;
@@ -324,6 +333,20 @@ long ipcshim_port_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ipcshim_segment_adopt(port, uarg);
 	case IPCSHIM_OPEN_PTY:
 		return ipcshim_pty_open(uarg);
+	case IPCSHIM_PUBLISH:
+		return ipcshim_service_publish(port, uarg);
+	case IPCSHIM_WITHDRAW:
+		return ipcshim_service_withdraw(port, uarg);
+	case IPCSHIM_CONNECT_SERVICE:
+		return ipcshim_service_connect(port, uarg);
+	case IPCSHIM_ACCEPT:
+		return ipcshim_service_accept(port, uarg);
+	case IPCSHIM_REJECT:
+		return ipcshim_service_reject(port, uarg);
+	case IPCSHIM_HAS_SERVICE:
+		return ipcshim_service_has(uarg);
+	case IPCSHIM_OPEN_SERV_SOCK:
+		return ipcshim_socket_open(port, uarg);
 	case FIONREAD:
 		return port_bytes(port, uarg);
 	default:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/hashtable.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -110,6 +111,18 @@ void ipcshim_process_put(struct ipcshim_process *process)
 		__acquire(&processes_lock);	/* sparse can't see that */
 		process_free(process);
 	}
+}
+
+bool ipcshim_process_runs(const struct ipcshim_process *process)
+{
+	struct task_struct *task;
+	bool runs;
+
+	rcu_read_lock();
+	task = pid_task(process->pid, PIDTYPE_TGID);
+	runs = task && READ_ONCE(task->self_exec_id) == process->exec_id;
+	rcu_read_unlock();
+	return runs;
 }
 
 bool ipcshim_process_is_current(const struct ipcshim_process *process)

@@ -57,6 +57,8 @@ int ipcshim_process_find(u32 nr, struct ipcshim_process **process,
 struct ipcshim_process *ipcshim_process_get(struct ipcshim_process *process);
 void ipcshim_process_put(struct ipcshim_process *process);
 
+/* Is it still there, with that image?  Any context. */
+bool ipcshim_process_runs(const struct ipcshim_process *process);
 bool ipcshim_process_is_current(const struct ipcshim_process *process);
 
 static inline struct pid_namespace *

@@ -198,14 +198,14 @@ int ipcshim_pty_open_peer(struct ipcshim_pty *pty, int flags)
 	return fd;
 }
 
-static struct file *slave_token_open(struct ipcshim_token *token,
-				     struct ipcshim_process *process,
-				     struct ipcshim_claim *claim)
+static struct file *slave_parcel_open(struct ipcshim_parcel *parcel,
+				      struct ipcshim_process *process,
+				      struct ipcshim_claim *claim)
 {
-	struct ipcshim_pty *pty = object_slave(token->object);
+	struct ipcshim_pty *pty = object_slave(parcel->object);
 	struct path path = {
-		.mnt = token->mnt,
-		/* Held by the token, as its inode is. */
+		.mnt = parcel->mnt,
+		/* Held by the parcel, as its inode is. */
 		.dentry = pty->slave_path.dentry,
 	};
 	int flags = O_RDWR | O_NOCTTY;
@@ -224,22 +224,23 @@ static struct file *slave_token_open(struct ipcshim_token *token,
 	return file;
 }
 
-static void slave_token_opened(struct file *file)
+static void slave_parcel_opened(struct file *file,
+				struct ipcshim_process *process)
 {
 }
 
-static void slave_token_drop(struct ipcshim_token *token,
-			     const struct ipcshim_ending *ending)
+static void slave_parcel_drop(struct ipcshim_parcel *parcel,
+			      const struct ipcshim_ending *ending)
 {
-	dput(object_slave(token->object)->slave_path.dentry);
-	iput(token->inode);
-	mntput(token->mnt);
+	dput(object_slave(parcel->object)->slave_path.dentry);
+	iput(parcel->inode);
+	mntput(parcel->mnt);
 }
 
-static const struct ipcshim_token_ops slave_token_ops = {
-	.open = slave_token_open,
-	.opened = slave_token_opened,
-	.drop = slave_token_drop,
+static const struct ipcshim_parcel_ops slave_parcel_ops = {
+	.open = slave_parcel_open,
+	.opened = slave_parcel_opened,
+	.drop = slave_parcel_drop,
 };
 
 static void slave_token_bind(struct ipcshim_token *token,
@@ -248,11 +249,13 @@ static void slave_token_bind(struct ipcshim_token *token,
 	struct dentry *dentry = dget(pty->slave_path.dentry);
 	struct winsize size;
 
-	token->ops = &slave_token_ops;
-	token->object = &pty->slave;
-	token->inode = d_inode(dentry);
-	ihold(token->inode);
-	token->mnt = mntget(pty->slave_path.mnt);
+	token->parcel = (struct ipcshim_parcel) {
+		.ops = &slave_parcel_ops,
+		.object = &pty->slave,
+		.inode = d_inode(dentry),
+		.mnt = mntget(pty->slave_path.mnt),
+	};
+	ihold(token->parcel.inode);
 	if (!token->event)
 		return;
 	ipcshim_pty_size(pty, &size);

@@ -141,6 +141,26 @@ void ipcshim_quota_discharge(struct ipcshim_user *user,
 	atomic64_sub(amount, &user->used[quota]);
 }
 
+struct ipcshim_user *ipcshim_quota_charge_object(void)
+{
+	struct ipcshim_user *user = ipcshim_user_get_current();
+	int err;
+
+	if (IS_ERR(user))
+		return user;
+	err = ipcshim_quota_charge(user, IPCSHIM_QUOTA_OBJECTS, 1);
+	if (!err)
+		return user;
+	ipcshim_user_put(user);
+	return ERR_PTR(err);
+}
+
+void ipcshim_quota_discharge_object(struct ipcshim_user *user)
+{
+	ipcshim_quota_discharge(user, IPCSHIM_QUOTA_OBJECTS, 1);
+	ipcshim_user_put(user);
+}
+
 u64 ipcshim_quota_used(const struct ipcshim_user *user,
 		       enum ipcshim_quota quota)
 {

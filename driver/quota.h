@@ -29,6 +29,10 @@ unsigned int ipcshim_quota_max_events(void);
 struct ipcshim_user *ipcshim_user_get_current(void);
 void ipcshim_user_put(struct ipcshim_user *user);
 
+/* The same two, with one object charged to it: -ENOMEM, -EDQUOT. */
+struct ipcshim_user *ipcshim_quota_charge_object(void);
+void ipcshim_quota_discharge_object(struct ipcshim_user *user);
+
 /* -EDQUOT: over the limit, and without CAP_SYS_RESOURCE. */
 int ipcshim_quota_charge(struct ipcshim_user *user, enum ipcshim_quota quota,
 			 u64 amount);

@@ -42,8 +42,7 @@ static const char *segment_name(const struct ipcshim_object *object)
 static void segment_free(struct ipcshim_segment *segment)
 {
 	ipcshim_memory_put(segment->memory);
-	ipcshim_quota_discharge(segment->user, IPCSHIM_QUOTA_OBJECTS, 1);
-	ipcshim_user_put(segment->user);
+	ipcshim_quota_discharge_object(segment->user);
 	ipcshim_event_free(segment->event);
 	ipcshim_lease_free(segment->lease);
 	ipcshim_process_put(segment->receiver);
@@ -64,16 +63,11 @@ static const struct ipcshim_object_ops segment_object_ops = {
 static struct ipcshim_segment *
 segment_alloc(const struct ipcshim_segment_spec *spec)
 {
-	struct ipcshim_user *user = ipcshim_user_get_current();
+	struct ipcshim_user *user = ipcshim_quota_charge_object();
 	struct ipcshim_segment *segment;
-	int err;
 
 	if (IS_ERR(user))
 		return ERR_CAST(user);
-	err = ipcshim_quota_charge(user, IPCSHIM_QUOTA_OBJECTS, 1);
-	if (err)
-		goto err_user;
-	err = -ENOMEM;
 	segment = kmem_cache_zalloc(segment_cache, GFP_KERNEL);
 	if (!segment)
 		goto err_charge;
@@ -112,10 +106,8 @@ err_event:
 err_segment:
 	kmem_cache_free(segment_cache, segment);
 err_charge:
-	ipcshim_quota_discharge(user, IPCSHIM_QUOTA_OBJECTS, 1);
-err_user:
-	ipcshim_user_put(user);
-	return ERR_PTR(err);
+	ipcshim_quota_discharge_object(user);
+	return ERR_PTR(-ENOMEM);
 }
 
 struct ipcshim_segment *
@@ -174,10 +166,11 @@ void ipcshim_segment_grant(struct ipcshim_segment *segment, bool owner)
 		memory->owner = segment;
 }
 
-int ipcshim_segment_close_gate(struct ipcshim_segment *segment)
+int ipcshim_segment_close_gate(struct ipcshim_segment *segment,
+			       unsigned int subclass)
 {
 	lockdep_assert_held(&segment->memory->lock);
-	if (down_write_killable(&segment->gate))
+	if (down_write_killable_nested(&segment->gate, subclass))
 		return -EINTR;
 	if (segment->by_core)
 		ipcshim_memory_sync_faults(segment->memory);

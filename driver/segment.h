@@ -28,7 +28,7 @@
  * segment.c         life: made, ended, revoked, told
  * segment_file.c    what a file does: poll, fdinfo, open, release
  * segment_map.c     mmap and faults
- * segment_share.c   SHARE_MEM, UNSHARE_MEM, the tokens
+ * segment_share.c   SHARE_MEM, UNSHARE_MEM, the parcels
  * segment_lease.c   what was lent comes back
  * segment_adopt.c   ADOPT_MEM
  * segment_export.c  dma-bufs, and other modules
@@ -48,6 +48,7 @@
 
 struct ipcshim_event_node;
 struct ipcshim_lease;
+struct ipcshim_parcel;
 struct ipcshim_port;
 struct ipcshim_process;
 struct ipcshim_token;
@@ -67,7 +68,6 @@ struct ipcshim_segment {
 	struct inode *inode;		/* it owns the segment */
 	struct vfsmount *mnt;		/* valid while there are users */
 	struct ipcshim_user *user;	/* charged for the object */
-	struct ipcshim_process *receiver; /* whom it was made for, or NULL */
 	struct pid *sharer;		/* who shared it to there, or made it */
 	kuid_t sharer_uid;
 	u64 ino;
@@ -85,6 +85,8 @@ struct ipcshim_segment {
 	bool by_core;
 
 	struct list_head in_memory;	/* memory->lock from here on */
+	/* Whom it was made for; of a message, who has read it.  Or NULL. */
+	struct ipcshim_process *receiver;
 	bool claimed;
 	kuid_t holder_uid;		/* of who claimed it; before: the sharer's */
 	bool telling;			/* the event is to go as soon as it is claimed */
@@ -115,7 +117,7 @@ void ipcshim_segment_exit(void);
 struct ipcshim_segment_spec {
 	struct ipcshim_memory *memory;
 	struct vfsmount *mnt;
-	struct ipcshim_process *receiver;	/* NULL: the caller made it */
+	struct ipcshim_process *receiver;	/* NULL: made here, or unknown yet */
 	u64 deadline;
 	u16 mode;
 	u16 rights;
@@ -138,12 +140,30 @@ struct file *ipcshim_segment_file(struct ipcshim_segment *segment,
 /* New memory with its owner's grant: a file of that, its only user. */
 struct file *ipcshim_segment_new(u64 length, bool small_pages);
 
+/* From whom to whom. */
+struct ipcshim_share {
+	struct ipcshim_segment *segment;
+	struct ipcshim_segment *grant;
+};
+
+/* For a message: a grant, to be shared by what follows.  Errors as SHARE_MEM. */
+int ipcshim_segment_pack(struct ipcshim_segment *segment, u16 mode, u16 rights,
+			 struct ipcshim_parcel *parcel,
+			 struct ipcshim_share *share);
+/*
+ * Share them, all or none; no two of the same memory.  For more than one the
+ * caller holds ipcshim_carry_lock.
+ */
+int ipcshim_segment_share_all(const struct ipcshim_share *shares,
+			      unsigned int nr);
+
 /* All of these with memory->lock held. */
 
 /* From here on it is one of those that reach the pages. */
 void ipcshim_segment_grant(struct ipcshim_segment *segment, bool owner);
-/* Close the gate, unmap everything.  -EINTR: to be killed. */
-int ipcshim_segment_close_gate(struct ipcshim_segment *segment);
+/* Close the gate (of several, the n-th), unmap everything.  -EINTR: to be killed. */
+int ipcshim_segment_close_gate(struct ipcshim_segment *segment,
+			       unsigned int subclass);
 void ipcshim_segment_open_gate(struct ipcshim_segment *segment);
 /* It reaches the pages no more.  The gate is closed, or it has no users. */
 void ipcshim_segment_set_stale(struct ipcshim_segment *segment,

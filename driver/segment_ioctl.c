@@ -64,8 +64,10 @@ static u32 info_holders(struct ipcshim_memory *memory, u32 *pids, u32 room)
 	list_for_each_entry(grant, &memory->grants, in_memory) {
 		if (grant->mode != IPCSHIM_MEM_MUTUAL)
 			continue;
+		/* One in a message that nobody has read yet has no pid. */
 		if (nr < room)
-			pids[nr] = pid_vnr(grant->receiver->pid);
+			pids[nr] = grant->receiver ?
+				   pid_vnr(grant->receiver->pid) : 0;
 		nr++;
 	}
 	return nr;

@@ -78,7 +78,7 @@ static struct ipcshim_token *lease_return(struct ipcshim_lease *lease)
 {
 	struct ipcshim_segment *segment = lease->segment;
 	struct ipcshim_token *token = lease->home;
-	struct ipcshim_segment *home = ipcshim_object_segment(token->object);
+	struct ipcshim_segment *home = ipcshim_object_segment(token->parcel.object);
 
 	lockdep_assert_held(&segment->memory->lock);
 	lease->home = NULL;
@@ -115,7 +115,7 @@ static void lease_revoke(struct ipcshim_lease *lease)
 	struct ipcshim_segment *segment = lease->segment;
 
 	/* A worker is never killed. */
-	if (ipcshim_segment_close_gate(segment))
+	if (ipcshim_segment_close_gate(segment, 0))
 		return;
 	ipcshim_segment_set_stale(segment, IPCSHIM_REVOKED);
 	ipcshim_segment_open_gate(segment);
@@ -239,7 +239,7 @@ static int lease_give_back(struct ipcshim_segment *segment,
 		return -ESTALE;
 	if (!lease)
 		return -EINVAL;
-	err = ipcshim_segment_close_gate(segment);
+	err = ipcshim_segment_close_gate(segment, 0);
 	if (err)
 		return err;
 	err = ipcshim_memory_alone(segment->memory);

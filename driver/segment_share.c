@@ -14,11 +14,12 @@
 #define SHARE_RIGHTS	(IPCSHIM_RIGHT_READ | IPCSHIM_RIGHT_WRITE | \
 			 IPCSHIM_RIGHT_EXECUTE | IPCSHIM_RIGHT_COPY_ON_WRITE)
 
-static struct file *segment_token_open(struct ipcshim_token *token,
-				       struct ipcshim_process *process,
-				       struct ipcshim_claim *claim)
+static struct file *segment_parcel_open(struct ipcshim_parcel *parcel,
+					struct ipcshim_process *process,
+					struct ipcshim_claim *claim)
 {
-	struct ipcshim_segment *segment = ipcshim_object_segment(token->object);
+	struct ipcshim_segment *segment =
+		ipcshim_object_segment(parcel->object);
 
 	if (ipcshim_segment_stale(segment))
 		return ERR_PTR(-ESTALE);
@@ -31,12 +32,15 @@ static struct file *segment_token_open(struct ipcshim_token *token,
 				    claim->flags & IPCSHIM_CLAIM_NONBLOCK);
 }
 
-static void segment_token_opened(struct file *file)
+static void segment_parcel_opened(struct file *file,
+				  struct ipcshim_process *process)
 {
 	struct ipcshim_segment *segment = file->private_data;
 	struct ipcshim_event_node *event = NULL;
 
 	mutex_lock(&segment->memory->lock);
+	if (!segment->receiver)
+		segment->receiver = ipcshim_process_get(process);
 	segment->claimed = true;
 	segment->holder_uid = current_euid();
 	/* It happened while the grant was under way. */
@@ -47,22 +51,43 @@ static void segment_token_opened(struct file *file)
 		ipcshim_port_tell(segment->receiver, event);
 }
 
-static void segment_token_drop(struct ipcshim_token *token,
-			       const struct ipcshim_ending *ending)
+static void segment_parcel_drop(struct ipcshim_parcel *parcel,
+				const struct ipcshim_ending *ending)
 {
 	static const struct ipcshim_ending claimed = {
 		.how = IPCSHIM_HOW_CLOSED,
 	};
 
-	ipcshim_segment_put_user(ipcshim_object_segment(token->object),
+	ipcshim_segment_put_user(ipcshim_object_segment(parcel->object),
 				 ending ?: &claimed);
 }
 
-static const struct ipcshim_token_ops segment_token_ops = {
-	.open = segment_token_open,
-	.opened = segment_token_opened,
-	.drop = segment_token_drop,
+static const struct ipcshim_parcel_ops segment_parcel_ops = {
+	.open = segment_parcel_open,
+	.opened = segment_parcel_opened,
+	.drop = segment_parcel_drop,
 };
+
+/* A grant that the parcel is the user of; nobody knows of it yet. */
+static struct ipcshim_segment *segment_pack(struct ipcshim_parcel *parcel,
+					    struct ipcshim_segment *segment,
+					    struct ipcshim_segment_spec *spec)
+{
+	struct ipcshim_segment *grant;
+
+	spec->memory = segment->memory;
+	spec->mnt = segment->mnt;
+	grant = ipcshim_segment_create(spec);
+	if (IS_ERR(grant))
+		return grant;
+	*parcel = (struct ipcshim_parcel) {
+		.ops = &segment_parcel_ops,
+		.object = &grant->object,
+		.inode = grant->inode,
+		.mnt = grant->mnt,
+	};
+	return grant;
+}
 
 /* A token with a grant that it is the user of; nobody knows of either yet. */
 static struct ipcshim_token *share_prepare(struct ipcshim_segment *segment,
@@ -76,18 +101,12 @@ static struct ipcshim_token *share_prepare(struct ipcshim_segment *segment,
 				      command, skip);
 	if (IS_ERR(token))
 		return token;
-	spec->memory = segment->memory;
-	spec->mnt = segment->mnt;
 	spec->receiver = token->process;
-	grant = ipcshim_segment_create(spec);
+	grant = segment_pack(&token->parcel, segment, spec);
 	if (IS_ERR(grant)) {
 		ipcshim_token_cancel(token);
 		return ERR_CAST(grant);
 	}
-	token->ops = &segment_token_ops;
-	token->object = &grant->object;
-	token->inode = grant->inode;
-	token->mnt = grant->mnt;
 	if (token->event)
 		token->event->recv_shared_mem = (struct ipcshim_recv_shared_mem) {
 			.length = ipcshim_memory_length(grant->memory),
@@ -101,37 +120,54 @@ static struct ipcshim_token *share_prepare(struct ipcshim_segment *segment,
 
 static void share_cancel(struct ipcshim_token *token)
 {
-	segment_token_drop(token, NULL);
+	segment_parcel_drop(&token->parcel, NULL);
 	ipcshim_token_cancel(token);
 }
 
-static int share_check(const struct ipcshim_segment *segment,
-		       const struct ipcshim_share_mem *arg)
+/* What can't be shared that way by anybody. */
+static int share_check_mode(u16 mode, u16 rights)
 {
-	u16 rights = arg->rights;
-
-	if (arg->flags & ~SHARE_FLAGS || arg->reserved0 || arg->reserved)
-		return -EINVAL;
-	if (arg->mode != IPCSHIM_MEM_MUTUAL &&
-	    arg->mode != IPCSHIM_MEM_EXCLUSIVE)
-		return -EINVAL;
-	if (arg->flags & IPCSHIM_SHARE_LEND ?
-	    arg->mode != IPCSHIM_MEM_EXCLUSIVE || arg->deadline > KTIME_MAX :
-	    arg->deadline)
+	if (mode != IPCSHIM_MEM_MUTUAL && mode != IPCSHIM_MEM_EXCLUSIVE)
 		return -EINVAL;
 	if (rights & ~SHARE_RIGHTS || !(rights & IPCSHIM_RIGHT_READ))
 		return -EINVAL;
 	if (rights & IPCSHIM_RIGHT_WRITE &&
 	    rights & (IPCSHIM_RIGHT_EXECUTE | IPCSHIM_RIGHT_COPY_ON_WRITE))
 		return -EINVAL;
-	if (!arg->pid || arg->pid == task_tgid_vnr(current))
-		return -EINVAL;
+	return 0;
+}
 
+/* What this grant's holder can't share. */
+static int share_check_grant(const struct ipcshim_segment *segment, u16 rights)
+{
 	if (ipcshim_segment_stale(segment))
 		return -ESTALE;
 	/* To keep writes to oneself takes no more than to read. */
 	if (rights & ~(segment->rights | IPCSHIM_RIGHT_COPY_ON_WRITE))
 		return -EACCES;
+	return 0;
+}
+
+static int share_check(const struct ipcshim_segment *segment,
+		       const struct ipcshim_share_mem *arg)
+{
+	int err;
+
+	if (arg->flags & ~SHARE_FLAGS || arg->reserved0 || arg->reserved)
+		return -EINVAL;
+	err = share_check_mode(arg->mode, arg->rights);
+	if (err)
+		return err;
+	if (arg->flags & IPCSHIM_SHARE_LEND ?
+	    arg->mode != IPCSHIM_MEM_EXCLUSIVE || arg->deadline > KTIME_MAX :
+	    arg->deadline)
+		return -EINVAL;
+	if (!arg->pid || arg->pid == task_tgid_vnr(current))
+		return -EINVAL;
+
+	err = share_check_grant(segment, arg->rights);
+	if (err)
+		return err;
 	if (arg->deadline && arg->deadline <= ktime_get_ns())
 		return -ETIMEDOUT;
 	return 0;
@@ -146,60 +182,135 @@ static int share_check_owner(const struct ipcshim_segment *segment)
 	return segment->memory->owner == segment ? 0 : -EPERM;
 }
 
-static int share_mutual(struct ipcshim_segment *segment,
-			struct ipcshim_segment *grant)
+static int share_check_mutual(const struct ipcshim_segment *grant)
 {
-	struct ipcshim_memory *memory = segment->memory;
 	struct ipcshim_segment *other;
 
-	list_for_each_entry(other, &memory->grants, in_memory)
+	/* Of a message nobody knows yet who will read it. */
+	if (!grant->receiver)
+		return 0;
+	list_for_each_entry(other, &grant->memory->grants, in_memory)
 		if (other->mode == IPCSHIM_MEM_MUTUAL &&
 		    other->receiver == grant->receiver)
 			return -EEXIST;
-	ipcshim_segment_grant(grant, false);
 	return 0;
 }
 
-/* From the sharer's grant to the receiver's: all of it, or nothing changes. */
-static int share_exclusive(struct ipcshim_segment *segment,
-			   struct ipcshim_segment *grant,
-			   struct ipcshim_token *home)
+/* With the gate closed, and nobody else who reaches the pages; or an error. */
+static int share_close(struct ipcshim_segment *segment, unsigned int subclass)
 {
 	struct ipcshim_memory *memory = segment->memory;
 	int err;
 
 	if (!list_is_singular(&memory->grants) || memory->exports)
 		return -EBUSY;
-	err = ipcshim_segment_close_gate(segment);
+	err = ipcshim_segment_close_gate(segment, subclass);
 	if (err)
 		return err;
 	err = ipcshim_memory_alone(memory);
-	if (!err) {
-		ipcshim_segment_set_stale(segment, IPCSHIM_HANDED_OVER);
-		ipcshim_segment_grant(grant, !home);
-		if (home)
-			ipcshim_lease_grant(grant, home);
-	}
-	ipcshim_segment_open_gate(segment);
+	if (err)
+		ipcshim_segment_open_gate(segment);
 	return err;
 }
 
-static int share_commit(struct ipcshim_segment *segment,
-			struct ipcshim_token *token, struct ipcshim_token *home)
+/*
+ * Everything but the hand-over itself.  With 0 the lock is held, and of an
+ * exclusive one the gate closed, until share_finish().
+ */
+static int share_begin(const struct ipcshim_share *share, unsigned int subclass)
 {
-	struct ipcshim_segment *grant = ipcshim_object_segment(token->object);
+	struct ipcshim_segment *segment = share->segment;
 	struct ipcshim_memory *memory = segment->memory;
 	int err;
 
-	if (mutex_lock_killable(&memory->lock))
+	if (mutex_lock_killable_nested(&memory->lock, subclass))
 		return -EINTR;
 	err = share_check_owner(segment);
 	if (!err)
-		err = grant->mode == IPCSHIM_MEM_MUTUAL ?
-		      share_mutual(segment, grant) :
-		      share_exclusive(segment, grant, home);
-	mutex_unlock(&memory->lock);
+		err = share->grant->mode == IPCSHIM_MEM_MUTUAL ?
+		      share_check_mutual(share->grant) :
+		      share_close(segment, subclass);
+	if (err)
+		mutex_unlock(&memory->lock);
 	return err;
+}
+
+/* From the sharer's grant to the receiver's; nothing fails any more. */
+static void share_hand_over(const struct ipcshim_share *share,
+			    struct ipcshim_token *home)
+{
+	bool mutual = share->grant->mode == IPCSHIM_MEM_MUTUAL;
+
+	if (!mutual)
+		ipcshim_segment_set_stale(share->segment, IPCSHIM_HANDED_OVER);
+	ipcshim_segment_grant(share->grant, !mutual && !home);
+	if (home)
+		ipcshim_lease_grant(share->grant, home);
+}
+
+static void share_finish(const struct ipcshim_share *share)
+{
+	if (share->grant->mode != IPCSHIM_MEM_MUTUAL)
+		ipcshim_segment_open_gate(share->segment);
+	mutex_unlock(&share->segment->memory->lock);
+}
+
+static int share_commit(const struct ipcshim_share *share,
+			struct ipcshim_token *home)
+{
+	int err = share_begin(share, 0);
+
+	if (err)
+		return err;
+	share_hand_over(share, home);
+	share_finish(share);
+	return 0;
+}
+
+/* Nobody else holds two of these locks, see ipcshim_carry_lock. */
+int ipcshim_segment_share_all(const struct ipcshim_share *shares,
+			      unsigned int nr)
+{
+	unsigned int begun, i;
+	int err = 0;
+
+	BUILD_BUG_ON(IPCSHIM_DESCRIPTORS_MAX > MAX_LOCKDEP_SUBCLASSES);
+	for (begun = 0; begun < nr && !err; begun++)
+		err = share_begin(&shares[begun], begun);
+	if (err)
+		begun--;	/* the one that failed has cleaned up */
+	for (i = 0; i < begun && !err; i++) {
+		share_hand_over(&shares[i], NULL);
+		trace_ipcshim_share(shares[i].segment, shares[i].grant, 0, 0);
+	}
+	for (i = begun; i-- > 0;)
+		share_finish(&shares[i]);
+	for (i = 0; i < nr && !err; i++)
+		if (shares[i].grant->mode != IPCSHIM_MEM_MUTUAL)
+			ipcshim_segment_wake(shares[i].segment);
+	return err;
+}
+
+int ipcshim_segment_pack(struct ipcshim_segment *segment, u16 mode, u16 rights,
+			 struct ipcshim_parcel *parcel,
+			 struct ipcshim_share *share)
+{
+	struct ipcshim_segment_spec spec = {
+		.mode = mode,
+		.rights = rights,
+	};
+	int err;
+
+	err = share_check_mode(mode, rights);
+	if (!err)
+		err = share_check_grant(segment, rights);
+	if (err)
+		return err;
+	if (READ_ONCE(segment->memory->owner) != segment)
+		return ipcshim_segment_stale(segment) ? -ESTALE : -EPERM;
+	share->segment = segment;
+	share->grant = segment_pack(parcel, segment, &spec);
+	return PTR_ERR_OR_ZERO(share->grant);
 }
 
 /* The caller's own token, for what it lends. */
@@ -222,6 +333,7 @@ int ipcshim_segment_share(struct ipcshim_segment *segment,
 	struct ipcshim_segment_spec spec = {};
 	struct ipcshim_segment *grant;
 	struct ipcshim_share_mem arg;
+	struct ipcshim_share share;
 	int err;
 
 	err = ipcshim_copy_in(&arg, uarg, sizeof(arg));
@@ -240,7 +352,7 @@ int ipcshim_segment_share(struct ipcshim_segment *segment,
 			      arg.flags & IPCSHIM_SHARE_SKIP, &spec);
 	if (IS_ERR(token))
 		return PTR_ERR(token);
-	grant = ipcshim_object_segment(token->object);
+	grant = ipcshim_object_segment(token->parcel.object);
 	if (arg.flags & IPCSHIM_SHARE_LEND) {
 		home = share_prepare_home(segment, arg.command);
 		if (IS_ERR(home)) {
@@ -254,7 +366,8 @@ int ipcshim_segment_share(struct ipcshim_segment *segment,
 	err = ipcshim_copy_out(uarg, &arg, sizeof(arg));
 	if (err)
 		goto err_home;
-	err = share_commit(segment, token, home);
+	share = (struct ipcshim_share) { segment, grant };
+	err = share_commit(&share, home);
 	if (err)
 		goto err_home;
 
@@ -283,7 +396,7 @@ static int unshare_one(struct ipcshim_segment *grant)
 	};
 	int err;
 
-	err = ipcshim_segment_close_gate(grant);
+	err = ipcshim_segment_close_gate(grant, 0);
 	if (err)
 		return err;
 	ipcshim_segment_set_stale(grant, IPCSHIM_REVOKED);
@@ -308,7 +421,7 @@ static int unshare(struct ipcshim_segment *segment, const struct pid *pid)
 		return err;
 	list_for_each_entry_safe(grant, next, &memory->grants, in_memory) {
 		if (grant->mode != IPCSHIM_MEM_MUTUAL ||
-		    (pid && grant->receiver->pid != pid))
+		    (pid && (!grant->receiver || grant->receiver->pid != pid)))
 			continue;
 		err = unshare_one(grant);
 		if (err)

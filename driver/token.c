@@ -12,6 +12,11 @@
 
 static atomic64_t last_token;
 
+u64 ipcshim_token_number(void)
+{
+	return atomic64_inc_return(&last_token);
+}
+
 /* The port that would take it.  process->lock is held. */
 static struct ipcshim_port *token_find_port(struct ipcshim_process *process,
 					    int index, bool skip)
@@ -26,7 +31,8 @@ static struct ipcshim_port *token_find_port(struct ipcshim_process *process,
 }
 
 /* Bind the token to a port, with a place in its queue if it has an event. */
-static int token_reserve(struct ipcshim_token *token, int index, bool skip,
+static int token_reserve(struct ipcshim_token *token,
+			 struct ipcshim_port *const *at, int index, bool skip,
 			 const struct cred *cred)
 {
 	struct ipcshim_process *process = token->process;
@@ -34,7 +40,7 @@ static int token_reserve(struct ipcshim_token *token, int index, bool skip,
 	int err;
 
 	spin_lock(&process->lock);
-	port = token_find_port(process, index, skip);
+	port = at ? *at : token_find_port(process, index, skip);
 	err = ipcshim_port_permission(port, cred);
 	if (err)
 		goto out;
@@ -61,8 +67,7 @@ static void token_free(struct ipcshim_token *token)
 {
 	ipcshim_event_free(token->event);
 	ipcshim_process_put(token->process);
-	ipcshim_quota_discharge(token->user, IPCSHIM_QUOTA_OBJECTS, 1);
-	ipcshim_user_put(token->user);
+	ipcshim_quota_discharge_object(token->user);
 	kfree(token);
 }
 
@@ -71,7 +76,7 @@ static void token_die(struct ipcshim_token *token,
 		      const struct ipcshim_ending *ending)
 {
 	atomic64_dec(&ipcshim_totals.tokens);
-	token->ops->drop(token, ending);
+	token->parcel.ops->drop(&token->parcel, ending);
 	token_free(token);
 }
 
@@ -79,20 +84,18 @@ static struct ipcshim_token *token_alloc(struct ipcshim_process *process,
 					 u16 code, u16 command, bool skip)
 {
 	struct ipcshim_token *token;
-	int err;
+	struct ipcshim_user *user;
 
 	token = kzalloc(sizeof(*token), GFP_KERNEL_ACCOUNT);
 	if (!token)
 		return ERR_PTR(-ENOMEM);
-	token->user = ipcshim_user_get_current();
-	if (IS_ERR(token->user)) {
-		err = PTR_ERR(token->user);
-		goto err_free;
+	user = ipcshim_quota_charge_object();
+	if (IS_ERR(user)) {
+		kfree(token);
+		return ERR_CAST(user);
 	}
-	err = ipcshim_quota_charge(token->user, IPCSHIM_QUOTA_OBJECTS, 1);
-	if (err)
-		goto err_user;
-	token->id = atomic64_inc_return(&last_token);
+	token->user = user;
+	token->id = ipcshim_token_number();
 	token->process = ipcshim_process_get(process);
 	INIT_LIST_HEAD(&token->in_port);
 	if (skip)
@@ -108,32 +111,24 @@ static struct ipcshim_token *token_alloc(struct ipcshim_process *process,
 	ipcshim_event_set_sender(token->event, task_tgid(current),
 				 current_euid());
 	return token;
-
-err_user:
-	ipcshim_user_put(token->user);
-err_free:
-	kfree(token);
-	return ERR_PTR(err);
 }
 
+/* With "at" for that port alone, see ipcshim_token_prepare_at(). */
 static struct ipcshim_token *token_prepare(struct ipcshim_process *process,
+					   struct ipcshim_port *const *at,
 					   const struct cred *cred, u16 code,
 					   u16 command, bool skip)
 {
 	struct ipcshim_token *token;
 	int err;
 
-	if (!process) {
-		err = ipcshim_port_permission(NULL, cred);
-		return ERR_PTR(err ?: -ECONNREFUSED);
-	}
 	token = token_alloc(process, code, command, skip);
 	if (IS_ERR(token))
 		return token;
 	err = xa_insert(&process->tokens, token->id, token, GFP_KERNEL_ACCOUNT);
 	if (err)
 		goto err_token;
-	err = token_reserve(token, ipcshim_event_index(code), skip, cred);
+	err = token_reserve(token, at, ipcshim_event_index(code), skip, cred);
 	if (err)
 		goto err_erase;
 	atomic64_inc(&ipcshim_totals.tokens);
@@ -157,13 +152,33 @@ struct ipcshim_token *ipcshim_token_prepare(u32 pid, u16 code, u16 command,
 	err = ipcshim_process_find(pid, &process, &cred);
 	if (err) {
 		token = ERR_PTR(err);
-	} else {
-		token = token_prepare(process, cred, code, command, skip);
-		ipcshim_process_put(process);
-		put_cred(cred);
+		goto out;
 	}
+	if (process) {
+		token = token_prepare(process, NULL, cred, code, command, skip);
+		ipcshim_process_put(process);
+	} else {
+		err = ipcshim_port_permission(NULL, cred);
+		token = ERR_PTR(err ?: -ECONNREFUSED);
+	}
+	put_cred(cred);
+out:
 	if (IS_ERR(token))
 		trace_ipcshim_refuse(pid, code, PTR_ERR(token));
+	return token;
+}
+
+struct ipcshim_token *
+ipcshim_token_prepare_at(struct ipcshim_process *process,
+			 struct ipcshim_port *const *port,
+			 const struct cred *cred, u16 code, u16 command)
+{
+	struct ipcshim_token *token;
+
+	token = token_prepare(process, port, cred, code, command, false);
+	if (IS_ERR(token))
+		trace_ipcshim_refuse(pid_vnr(process->pid), code,
+				     PTR_ERR(token));
 	return token;
 }
 
@@ -242,13 +257,15 @@ void ipcshim_token_drop_all(struct list_head *dead,
 		token_die(token, ending);
 }
 
-static struct ipcshim_token *token_take(struct ipcshim_process *process, u64 id)
+struct ipcshim_token *ipcshim_token_take(struct ipcshim_process *process,
+					 u64 id, bool request)
 {
 	struct ipcshim_token *token;
 
 	spin_lock(&process->lock);
 	token = id == (unsigned long)id ? xa_load(&process->tokens, id) : NULL;
-	if (token && token->state == IPCSHIM_TOKEN_WAITING)
+	if (token && token->state == IPCSHIM_TOKEN_WAITING &&
+	    token->request == request)
 		token->state = IPCSHIM_TOKEN_CLAIMING;
 	else
 		token = NULL;
@@ -256,8 +273,7 @@ static struct ipcshim_token *token_take(struct ipcshim_process *process, u64 id)
 	return token;
 }
 
-/* A claim that failed: it can be tried again, unless the port went. */
-static void token_put_back(struct ipcshim_token *token)
+void ipcshim_token_put_back(struct ipcshim_token *token)
 {
 	struct ipcshim_process *process = token->process;
 	struct ipcshim_ending ending = ipcshim_ending_of_current();
@@ -269,6 +285,13 @@ static void token_put_back(struct ipcshim_token *token)
 	spin_unlock(&process->lock);
 	if (dead)
 		token_die(token, &ending);
+}
+
+void ipcshim_token_finish(struct ipcshim_token *token,
+			  const struct ipcshim_ending *ending)
+{
+	token_unlink(token);
+	token_die(token, ending);
 }
 
 int ipcshim_token_claim(struct ipcshim_port *port,
@@ -291,7 +314,7 @@ int ipcshim_token_claim(struct ipcshim_port *port,
 	err = ipcshim_copy_out(uarg, &claim, sizeof(claim));
 	if (err)
 		return err;
-	token = token_take(port->process, claim.token);
+	token = ipcshim_token_take(port->process, claim.token, false);
 	if (!token)
 		return -ENOENT;
 
@@ -300,7 +323,7 @@ int ipcshim_token_claim(struct ipcshim_port *port,
 		err = fd;
 		goto err_token;
 	}
-	file = token->ops->open(token, port->process, &claim);
+	file = token->parcel.ops->open(&token->parcel, port->process, &claim);
 	if (IS_ERR(file)) {
 		err = PTR_ERR(file);
 		goto err_fd;
@@ -312,9 +335,8 @@ int ipcshim_token_claim(struct ipcshim_port *port,
 
 	/* From here on nothing fails. */
 	trace_ipcshim_claim(token);
-	token->ops->opened(file);
-	token_unlink(token);
-	token_die(token, NULL);
+	token->parcel.ops->opened(file, port->process);
+	ipcshim_token_finish(token, NULL);
 	fd_install(fd, file);
 	return 0;
 
@@ -325,10 +347,9 @@ err_fd:
 err_token:
 	if (err == -ESTALE) {
 		/* What it stood for was taken back: it is good for nothing. */
-		token_unlink(token);
-		token_die(token, NULL);
+		ipcshim_token_finish(token, NULL);
 	} else {
-		token_put_back(token);
+		ipcshim_token_put_back(token);
 	}
 	return err;
 }

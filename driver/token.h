@@ -16,27 +16,12 @@
 
 #include "event.h"
 #include "ipcshim.h"
+#include "parcel.h"
 
-struct file;
+struct cred;
 struct ipcshim_port;
 struct ipcshim_process;
-struct ipcshim_token;
 struct ipcshim_user;
-
-struct ipcshim_token_ops {
-	/*
-	 * A file for the claimer, not yet visible; fills the out fields.
-	 * -ESTALE: never again, the token dies; other errors leave it.
-	 */
-	struct file *(*open)(struct ipcshim_token *token,
-			     struct ipcshim_process *process,
-			     struct ipcshim_claim *claim);
-	/* The claim can't fail any more. */
-	void (*opened)(struct file *file);
-	/* The token dies, claimed (no ending) or not: let go of the object. */
-	void (*drop)(struct ipcshim_token *token,
-		     const struct ipcshim_ending *ending);
-};
 
 enum ipcshim_token_state {
 	IPCSHIM_TOKEN_PREPARED,
@@ -54,21 +39,41 @@ struct ipcshim_token {
 	struct ipcshim_event_node *event;	/* NULL: told otherwise */
 
 	/* Set by the noun before publish(). */
-	const struct ipcshim_token_ops *ops;
-	struct ipcshim_object *object;
-	struct inode *inode;
-	struct vfsmount *mnt;
+	struct ipcshim_parcel parcel;
+	bool request;	/* for ACCEPT and REJECT, not for CLAIM */
 };
 
+/* A number that no token has had, nor will have. */
+u64 ipcshim_token_number(void);
 /*
  * For the process "pid": its port that handles the event "code", or with "skip"
  * any of its ports.  -ESRCH, -EPERM, -ECONNREFUSED, -EAGAIN, -EDQUOT, -ENOMEM.
  */
 struct ipcshim_token *ipcshim_token_prepare(u32 pid, u16 code, u16 command,
 					    bool skip);
+/*
+ * For one port: what "port" says under process->lock, NULL: it is gone.  Whether
+ * it handles the event does not matter.
+ */
+struct ipcshim_token *
+ipcshim_token_prepare_at(struct ipcshim_process *process,
+			 struct ipcshim_port *const *port,
+			 const struct cred *cred, u16 code, u16 command);
 void ipcshim_token_publish(struct ipcshim_token *token);
 /* Before publish() only; the noun has let go of its object, or never set it. */
 void ipcshim_token_cancel(struct ipcshim_token *token);
+
+/*
+ * A token that waits, a request or another one: nobody else has it from here on,
+ * until it is put back or finished.  NULL: there is none.
+ */
+struct ipcshim_token *ipcshim_token_take(struct ipcshim_process *process,
+					 u64 id, bool request);
+/* It can be tried again, unless the port went. */
+void ipcshim_token_put_back(struct ipcshim_token *token);
+/* It is used up: claimed (no ending) or not. */
+void ipcshim_token_finish(struct ipcshim_token *token,
+			  const struct ipcshim_ending *ending);
 
 int ipcshim_token_claim(struct ipcshim_port *port,
 			struct ipcshim_claim __user *uarg);

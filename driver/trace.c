@@ -2,6 +2,8 @@
 #include "event.h"
 #include "pipe.h"
 #include "process.h"
+#include "service.h"
+#include "socket.h"
 #include "token.h"
 
 #define CREATE_TRACE_POINTS

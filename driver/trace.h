@@ -13,6 +13,8 @@
 #include "process.h"
 #include "pty.h"
 #include "segment.h"
+#include "service.h"
+#include "socket.h"
 #include "token.h"
 
 DECLARE_EVENT_CLASS(ipcshim_hand_over,
@@ -76,7 +78,7 @@ TRACE_EVENT(ipcshim_claim,
 			     __field(u64, ino)
 			     __field(int, pid)),
 	    TP_fast_assign(__entry->token = token->id;
-			   __entry->ino = token->inode->i_ino;
+			   __entry->ino = token->parcel.inode->i_ino;
 			   __entry->pid = pid_nr(token->process->pid);),
 	    TP_printk("token=%llu inode=%llu pid=%d", __entry->token,
 		      __entry->ino, __entry->pid)
@@ -244,6 +246,127 @@ TRACE_EVENT(ipcshim_pty_slave,
 			   __entry->slaves = slaves;),
 	    TP_printk("inode=%llu index=%u slaves=%u", __entry->ino,
 		      __entry->index, __entry->slaves)
+);
+
+/* A name was published, or withdrawn. */
+TRACE_EVENT(ipcshim_publish,
+	    TP_PROTO(const struct ipcshim_service *service, bool published),
+	    TP_ARGS(service, published),
+	    TP_STRUCT__entry(__field(u64, service)
+			     __field(int, pid)
+			     __field(bool, published)
+			     __array(char, name, IPCSHIM_NAME_MAX + 1)),
+	    TP_fast_assign(__entry->service = service->id;
+			   __entry->pid = pid_nr(service->process->pid);
+			   __entry->published = published;
+			   memcpy(__entry->name, service->name.text,
+				  service->name.length);
+			   __entry->name[service->name.length] = 0;),
+	    TP_printk("service=%llu pid=%d published=%d name=%s",
+		      __entry->service, __entry->pid, __entry->published,
+		      __entry->name)
+);
+
+/* A service, or with no service a process, is asked for, or given, a side. */
+TRACE_EVENT(ipcshim_connect,
+	    TP_PROTO(const struct ipcshim_connection *connection, u32 pid),
+	    TP_ARGS(connection, pid),
+	    TP_STRUCT__entry(__field(u64, connection)
+			     __field(u64, service)
+			     __field(u64, client_ino)
+			     __field(u64, service_ino)
+			     __field(u32, pid)),
+	    TP_fast_assign(__entry->connection = connection->id;
+			   __entry->service = connection->service ?
+					      connection->service->id : 0;
+			   __entry->client_ino =
+				connection->sides[IPCSHIM_CLIENT].ino;
+			   __entry->service_ino =
+				connection->sides[IPCSHIM_SERVER].ino;
+			   __entry->pid = pid;),
+	    TP_printk("connection=%llu service=%llu client=%llu server=%llu pid=%u",
+		      __entry->connection, __entry->service,
+		      __entry->client_ino, __entry->service_ino, __entry->pid)
+);
+
+/* The answer, as the client has it. */
+TRACE_EVENT(ipcshim_answer,
+	    TP_PROTO(const struct ipcshim_connection *connection, int error),
+	    TP_ARGS(connection, error),
+	    TP_STRUCT__entry(__field(u64, connection)
+			     __field(int, error)
+			     __field(u16, reason)),
+	    TP_fast_assign(__entry->connection = connection->id;
+			   __entry->error = error;
+			   __entry->reason = connection->reason;),
+	    TP_printk("connection=%llu error=%d reason=%u",
+		      __entry->connection, __entry->error, __entry->reason)
+);
+
+/* A message from this side; queued: nobody was waiting for it. */
+TRACE_EVENT(ipcshim_message,
+	    TP_PROTO(const struct ipcshim_socket *from,
+		     const struct ipcshim_message_node *message, bool queued),
+	    TP_ARGS(from, message, queued),
+	    TP_STRUCT__entry(__field(u64, ino)
+			     __field(u64, exchange)
+			     __field(u32, length)
+			     __field(u32, counter)
+			     __field(u16, code)
+			     __field(u16, status)
+			     __field(u16, error)
+			     __field(u16, descriptors)
+			     __field(bool, queued)),
+	    TP_fast_assign(__entry->ino = from->ino;
+			   __entry->exchange = message->exchange;
+			   __entry->length = message->length;
+			   __entry->counter = message->counter;
+			   __entry->code = message->code;
+			   __entry->status = message->status;
+			   __entry->error = message->error;
+			   __entry->descriptors = message->nr_carried;
+			   __entry->queued = queued;),
+	    TP_printk("from=%llu exchange=%llu counter=%u code=%u status=0x%x error=%u length=%u descriptors=%u queued=%d",
+		      __entry->ino, __entry->exchange, __entry->counter,
+		      __entry->code, __entry->status, __entry->error,
+		      __entry->length, __entry->descriptors, __entry->queued)
+);
+
+/* A message has reached user space, at this side. */
+TRACE_EVENT(ipcshim_message_read,
+	    TP_PROTO(const struct ipcshim_socket *to,
+		     const struct ipcshim_message_node *message),
+	    TP_ARGS(to, message),
+	    TP_STRUCT__entry(__field(u64, ino)
+			     __field(u64, exchange)
+			     __field(u32, counter)
+			     __field(u32, length)),
+	    TP_fast_assign(__entry->ino = to->ino;
+			   __entry->exchange = message->exchange;
+			   __entry->counter = message->counter;
+			   __entry->length = message->length;),
+	    TP_printk("to=%llu exchange=%llu counter=%u length=%u",
+		      __entry->ino, __entry->exchange, __entry->counter,
+		      __entry->length)
+);
+
+/* A connection has ended. */
+TRACE_EVENT(ipcshim_socket_close,
+	    TP_PROTO(const struct ipcshim_connection *connection),
+	    TP_ARGS(connection),
+	    TP_STRUCT__entry(__field(u64, connection)
+			     __field(u32, exchanges)
+			     __field(u16, how)
+			     __field(u16, status)
+			     __field(bool, in_order)),
+	    TP_fast_assign(__entry->connection = connection->id;
+			   __entry->exchanges = connection->end.exchanges;
+			   __entry->how = connection->end.ending.how;
+			   __entry->status = connection->end.ending.status;
+			   __entry->in_order = connection->end.in_order;),
+	    TP_printk("connection=%llu how=%u status=%u in_order=%d exchanges=%u",
+		      __entry->connection, __entry->how, __entry->status,
+		      __entry->in_order, __entry->exchanges)
 );
 
 /* A hand-over to process "pid" was refused. */

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "harness.h"
-#include "memory.h"
+#include "sockets.h"
 
 void lacks_calls_of_a_port(int fd)
 {
@@ -21,6 +21,13 @@ void lacks_calls_of_a_port(int fd)
 	struct ipcshim_create_mem create = { .length = page_size() };
 	struct ipcshim_adopt_mem adopt = { .length = page_size() };
 	struct ipcshim_open_pty open_pty = { 0 };
+	struct ipcshim_publish publish = publish_args("abi.calls");
+	struct ipcshim_withdraw withdraw = { .service = 1 };
+	struct ipcshim_connect_service connect = connect_args("abi.calls");
+	struct ipcshim_accept accept = { .request = 1 };
+	struct ipcshim_reject reject = { .request = 1 };
+	struct ipcshim_has_service has = { .name = publish.name, .name_length = 9 };
+	struct ipcshim_open_serv_sock open_socket = open_socket_args();
 
 	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_QUERY, &query_args));
 	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_HANDLE_SIGNAL, &handle));
@@ -33,6 +40,13 @@ void lacks_calls_of_a_port(int fd)
 	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_CREATE_MEM, &create));
 	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_ADOPT_MEM, &adopt));
 	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_OPEN_PTY, &open_pty));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_PUBLISH, &publish));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_WITHDRAW, &withdraw));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_CONNECT_SERVICE, &connect));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_ACCEPT, &accept));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_REJECT, &reject));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_HAS_SERVICE, &has));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_OPEN_SERV_SOCK, &open_socket));
 }
 
 void lacks_calls_of_a_pipe(int fd)
@@ -63,6 +77,21 @@ void lacks_calls_of_a_segment(int fd)
 	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_MEM_SHARING_INFO, &info));
 	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_RETURN_MEM, &give_back));
 	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_EXPORT_DMABUF, &export));
+}
+
+void lacks_calls_of_a_socket(int fd)
+{
+	struct ipcshim_end_service_conn end = { 0 };
+	struct ipcshim_send_sock_msg send = first_args(NULL, 0);
+	struct ipcshim_read_sock_msg read_args = read_msg_args(NULL, 0);
+	struct ipcshim_call call = call_args(NULL, 0, NULL, 0);
+	struct ipcshim_close_serv_sock close_args = { 0 };
+
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_END_SERVICE_CONN, &end));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_SEND_SOCK_MSG, &send));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_READ_SOCK_MSG, &read_args));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_CALL, &call));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_CLOSE_SERV_SOCK, &close_args));
 }
 
 void lacks_calls_of_a_master(int fd)

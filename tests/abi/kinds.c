@@ -69,6 +69,7 @@ TEST(descriptors_of_others_answer_ENOTTY)
 		lacks_calls_of_a_pipe(others[i]);
 		lacks_calls_of_a_segment(others[i]);
 		lacks_calls_of_a_master(others[i]);
+		lacks_calls_of_a_socket(others[i]);
 	}
 }
 

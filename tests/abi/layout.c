@@ -7,20 +7,8 @@
 #include <string.h>
 
 #include "harness.h"
+#include "layout.h"
 #include "support.h"
-
-#define SIZE_IS(type, bytes)                                                   \
-	_Static_assert(sizeof(struct type) == (bytes), #type " has another size");  \
-	_Static_assert((bytes) % 8 == 0, #type " is no multiple of 8 bytes")
-#define AT(type, field, place)                                                 \
-	_Static_assert(offsetof(struct type, field) == (place),                \
-		       #type "." #field " lies elsewhere")
-/* The last field ends where the structure does: no padding at the end. */
-#define ENDS_WITH(type, field)                                                 \
-	_Static_assert(offsetof(struct type, field) +                          \
-				       sizeof(((struct type *)0)->field) ==    \
-			       sizeof(struct type),                            \
-		       #type " is padded at its end")
 
 SIZE_IS(ipcshim_event, 64);
 AT(ipcshim_event, code, 0);
@@ -35,6 +23,10 @@ AT(ipcshim_event, pipe_closed, 32);
 AT(ipcshim_event, recv_shared_mem, 32);
 AT(ipcshim_event, unshared_mem, 32);
 AT(ipcshim_event, recv_pty, 32);
+AT(ipcshim_event, recv_serv_sock, 32);
+AT(ipcshim_event, recv_sock_msg, 32);
+AT(ipcshim_event, service_conn_request, 32);
+AT(ipcshim_event, sock_closed, 32);
 AT(ipcshim_event, data, 32);
 ENDS_WITH(ipcshim_event, data);
 
@@ -94,7 +86,7 @@ _Static_assert(IPCSHIM_SIGINFO_OFFSET + sizeof(struct ipcshim_signal) <= sizeof(
 _Static_assert(sizeof(void *) == 4 || offsetof(siginfo_t, si_pid) == IPCSHIM_SIGINFO_OFFSET,
 	       "the payload does not begin where si_pid is");
 
-SIZE_IS(ipcshim_query, 192);
+SIZE_IS(ipcshim_query, 240);
 AT(ipcshim_query, features, 8);
 AT(ipcshim_query, page_size, 16);
 AT(ipcshim_query, limit_ports, 32);
@@ -107,7 +99,13 @@ AT(ipcshim_query, segments, 144);
 AT(ipcshim_query, segment_bytes, 152);
 AT(ipcshim_query, limit_ptys, 160);
 AT(ipcshim_query, ptys, 168);
-AT(ipcshim_query, reserved, 176);
+AT(ipcshim_query, limit_exchanges, 176);
+AT(ipcshim_query, services, 184);
+AT(ipcshim_query, connections, 192);
+AT(ipcshim_query, exchanges, 200);
+AT(ipcshim_query, messages, 208);
+AT(ipcshim_query, message_bytes, 216);
+AT(ipcshim_query, reserved, 224);
 ENDS_WITH(ipcshim_query, reserved);
 /* What the first version knew, and its callers still pass. */
 _Static_assert(IPCSHIM_QUERY_SIZE_MIN == offsetof(struct ipcshim_query, limit_ptys),
@@ -138,11 +136,14 @@ AT(ipcshim_claim, flags, 8);
 AT(ipcshim_claim, fd, 12);
 AT(ipcshim_claim, end, 16);
 AT(ipcshim_claim, rights, 16);
+AT(ipcshim_claim, role, 16);
 AT(ipcshim_claim, mode, 18);
 AT(ipcshim_claim, capacity, 20);
 AT(ipcshim_claim, index, 20);
+AT(ipcshim_claim, message_max, 20);
 AT(ipcshim_claim, inode, 24);
 AT(ipcshim_claim, length, 32);
+AT(ipcshim_claim, connection, 32);
 ENDS_WITH(ipcshim_claim, length);
 
 SIZE_IS(ipcshim_open_pipe, 64);

@@ -61,6 +61,9 @@ void wait_until_asleep(pid_t pid);
 /* What peers do with segments; a result is 0 or an errno. */
 struct peer peer_for_memory(void); /* handles both codes of segments, as root */
 int peer_ioctl(struct peer *peer, int fd, unsigned long command, void *args); /* fd -1: its port */
+/* One that may wait; the peer does nothing else until it ends. */
+void peer_ioctl_start(struct peer *peer, int fd, unsigned long command, const void *args);
+int peer_ioctl_end(struct peer *peer, unsigned long command, void *args);
 struct ipcshim_claim peer_take(struct peer *peer, uint64_t token); /* has to succeed */
 int peer_map(struct peer *peer, int fd, size_t length, int protection, int flags,
 	     uint64_t *address);

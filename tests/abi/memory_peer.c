@@ -43,13 +43,13 @@ struct request {
 	int protection;
 	int flags;
 	unsigned int value;
-	unsigned char data[64]; /* arguments of an ioctl */
+	unsigned char data[96]; /* arguments of an ioctl */
 };
 
 struct answer {
 	uint64_t address;
 	int result;
-	unsigned char data[64];
+	unsigned char data[96];
 };
 
 static int errno_if(bool failed)
@@ -196,17 +196,28 @@ struct peer peer_for_memory(void)
 	return peer_start(&options);
 }
 
-int peer_ioctl(struct peer *peer, int fd, unsigned long command, void *args)
+void peer_ioctl_start(struct peer *peer, int fd, unsigned long command, const void *args)
 {
 	struct request request = { .fd = fd, .command = command };
 	size_t size = _IOC_SIZE(command);
-	struct answer answer;
 
 	ASSERT_TRUE(size <= sizeof(request.data));
 	memcpy(request.data, args, size);
-	answer = tell(peer, IOCTL, request);
-	memcpy(args, answer.data, size);
+	ask(peer, IOCTL, &request);
+}
+
+int peer_ioctl_end(struct peer *peer, unsigned long command, void *args)
+{
+	struct answer answer = answer_of(peer);
+
+	memcpy(args, answer.data, _IOC_SIZE(command));
 	return answer.result;
+}
+
+int peer_ioctl(struct peer *peer, int fd, unsigned long command, void *args)
+{
+	peer_ioctl_start(peer, fd, command, args);
+	return peer_ioctl_end(peer, command, args);
 }
 
 struct ipcshim_claim peer_take(struct peer *peer, uint64_t token)

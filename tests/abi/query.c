@@ -16,11 +16,11 @@ TEST(query_flags_set_is_EINVAL)
 }
 
 /* These were reserved, or beyond the end, in the first version: so they stay [in] 0. */
-TEST(query_any_field_about_segments_and_ptys_set_is_EINVAL)
+TEST(query_any_field_that_the_first_version_had_not_set_is_EINVAL)
 {
 	int port = port_open();
 
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 14; i++) {
 		struct ipcshim_query args = { 0 };
 		__u64 *fields[] = {
 			&args.limit_segment_bytes,
@@ -29,11 +29,17 @@ TEST(query_any_field_about_segments_and_ptys_set_is_EINVAL)
 			&args.segment_bytes,
 			&args.limit_ptys,
 			&args.ptys,
+			&args.limit_exchanges,
+			&args.services,
+			&args.connections,
+			&args.exchanges,
+			&args.messages,
+			&args.message_bytes,
 			&args.reserved[0],
 			&args.reserved[1],
 		};
 
-		*fields[i] = 1ULL << (i * 9);
+		*fields[i] = 1ULL << (i * 4);
 		ASSERT_ERRNO(EINVAL, ioctl(port, IPCSHIM_QUERY, &args));
 	}
 }
@@ -54,7 +60,8 @@ TEST(query_answer_to_read_only_memory_is_EFAULT)
 TEST(query_tells_version_features_and_sizes)
 {
 	const uint64_t features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES |
-				  IPCSHIM_FEATURE_SEGMENTS | IPCSHIM_FEATURE_PTYS;
+				  IPCSHIM_FEATURE_SEGMENTS | IPCSHIM_FEATURE_PTYS |
+				  IPCSHIM_FEATURE_SOCKETS;
 	struct ipcshim_query args;
 
 	memset(&args, 0xff, sizeof(args));
@@ -66,6 +73,12 @@ TEST(query_tells_version_features_and_sizes)
 	args.segment_bytes = 0;
 	args.limit_ptys = 0;
 	args.ptys = 0;
+	args.limit_exchanges = 0;
+	args.services = 0;
+	args.connections = 0;
+	args.exchanges = 0;
+	args.messages = 0;
+	args.message_bytes = 0;
 	memset(args.reserved, 0, sizeof(args.reserved));
 	ASSERT_OK(ioctl(port_open(), IPCSHIM_QUERY, &args));
 	ASSERT_EQ(IPCSHIM_ABI_VERSION, args.abi_version);
@@ -80,6 +93,12 @@ TEST(query_tells_version_features_and_sizes)
 	ASSERT_EQ(0, args.segment_bytes);
 	ASSERT_TRUE(args.limit_ptys > 0);
 	ASSERT_EQ(0, args.ptys);
+	ASSERT_TRUE(args.limit_exchanges > 0);
+	ASSERT_EQ(0, args.services);
+	ASSERT_EQ(0, args.connections);
+	ASSERT_EQ(0, args.exchanges);
+	ASSERT_EQ(0, args.messages);
+	ASSERT_EQ(0, args.message_bytes);
 	ASSERT_EQ(0, args.reserved[0]);
 	ASSERT_EQ(0, args.reserved[1]);
 }

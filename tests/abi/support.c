@@ -109,7 +109,11 @@ static int descriptors(void)
 
 struct state state_now(int port)
 {
-	return (struct state){ query(port), descriptors() };
+	int first_free = dup(port);
+
+	ASSERT_OK(first_free);
+	close(first_free);
+	return (struct state){ query(port), descriptors(), first_free };
 }
 
 void state_same(int port, const struct state *before)
@@ -128,7 +132,13 @@ void state_same(int port, const struct state *before)
 	ASSERT_EQ(before->query.segments, now.query.segments);
 	ASSERT_EQ(before->query.segment_bytes, now.query.segment_bytes);
 	ASSERT_EQ(before->query.ptys, now.query.ptys);
+	ASSERT_EQ(before->query.services, now.query.services);
+	ASSERT_EQ(before->query.connections, now.query.connections);
+	ASSERT_EQ(before->query.exchanges, now.query.exchanges);
+	ASSERT_EQ(before->query.messages, now.query.messages);
+	ASSERT_EQ(before->query.message_bytes, now.query.message_bytes);
 	ASSERT_EQ(before->descriptors, now.descriptors);
+	ASSERT_EQ(before->first_free, now.first_free);
 }
 
 struct ipcshim_open_pipe open_args(void)
@@ -221,7 +231,8 @@ static unsigned int saved_count;
 
 static void restore_settings(void)
 {
-	for (unsigned int i = 0; i < saved_count; i++) {
+	/* The last first: one may have been set more than once. */
+	for (unsigned int i = saved_count; i-- > 0;) {
 		int fd;
 
 		if (saved[i].owner != getpid())

@@ -39,6 +39,7 @@ unsigned int events_waiting(int port);
 struct state {
 	struct ipcshim_query query;
 	int descriptors;
+	int first_free; /* number: one that was reserved and not given back is not in /proc */
 };
 
 struct state state_now(int port);

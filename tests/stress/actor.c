@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 struct actor {
@@ -54,20 +53,6 @@ static unsigned int any_end(struct actor *actor)
 	return ENDS_MAX;
 }
 
-static uint32_t any_pid(struct actor *actor)
-{
-	return (uint32_t)actor->stage->cast.pids[below(&actor->random, actor->stage->cast.actors)];
-}
-
-static uint64_t soon(struct actor *actor)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec +
-	       below(&actor->random, 3000000);
-}
-
 static void open_pipe(struct actor *actor)
 {
 	struct ipcshim_open_pipe args = {
@@ -78,7 +63,7 @@ static void open_pipe(struct actor *actor)
 	};
 
 	if (below(&actor->random, 4)) {
-		args.pid = any_pid(actor);
+		args.pid = any_pid(&actor->stage->cast, &actor->random);
 		if (args.pid && !below(&actor->random, 4))
 			args.flags |= IPCSHIM_OPEN_SKIP; /* a token that nobody claims */
 	}
@@ -92,32 +77,21 @@ static void open_pipe(struct actor *actor)
 
 static void send_pipe(struct actor *actor, unsigned int place)
 {
-	struct ipcshim_send_pipe args = { .pid = any_pid(actor) };
+	struct ipcshim_send_pipe args = { .pid = any_pid(&actor->stage->cast, &actor->random) };
 
 	count(args.pid && ioctl(actor->ends[place], IPCSHIM_SEND_PIPE, &args) == 0 ?
 		      &actor->stage->sent :
 		      &actor->stage->unlucky);
 }
 
-static void read_events(struct actor *actor)
+static void claimed(void *context, int error, const struct ipcshim_claim *claim)
 {
-	struct ipcshim_event events[4];
-	ssize_t size = read(actor->port, events, sizeof(events));
+	struct actor *actor = context;
 
-	for (ssize_t i = 0; i < size / 64; i++) {
-		struct ipcshim_claim args = {
-			.token = events[i].token,
-			.flags = below(&actor->random, 2) ? IPCSHIM_CLAIM_NONBLOCK : 0,
-		};
-
-		/* One in eight is left to die with the port. */
-		if (!args.token || !below(&actor->random, 8))
-			continue;
-		if (ioctl(actor->port, IPCSHIM_CLAIM, &args))
-			continue;
-		count(&actor->stage->claimed);
-		keep(actor, args.fd, args.end == IPCSHIM_END_SENDER);
-	}
+	if (error)
+		return;
+	count(&actor->stage->claimed);
+	keep(actor, claim->fd, claim->end == IPCSHIM_END_SENDER);
 }
 
 /* Short or long, by system call or by ioctl, in every mode. */
@@ -138,7 +112,7 @@ static void move_bytes(struct actor *actor, unsigned int place)
 		};
 
 		if (args.mode == IPCSHIM_IO_ALL)
-			args.deadline = soon(actor);
+			args.deadline = soon(&actor->random, 3000000);
 		moved = ioctl(end, sender ? IPCSHIM_PIPE_WRITE : IPCSHIM_PIPE_READ, &args);
 		moved = moved ? -1 : (long)args.moved;
 	} else if (!below(&actor->random, 6)) {
@@ -198,7 +172,7 @@ static void one_deed(struct actor *actor)
 	if (dice < 20 || place == ENDS_MAX)
 		open_pipe(actor);
 	else if (dice < 40)
-		read_events(actor);
+		claim_events(actor->port, &actor->random, actor, claimed);
 	else if (dice < 50)
 		send_pipe(actor, place);
 	else if (dice < 85)

@@ -62,18 +62,6 @@ static const char *const names[DEEDS] = {
 	[PINNED] = "pinned",	     [FORKED] = "forked",	[REFUSED] = "refused",
 };
 
-static bool did_everything(const struct memory_stage *stage)
-{
-	bool all = true;
-
-	for (unsigned int i = 0; i < DEEDS; i++) {
-		printf("%s%s %lu", i ? ", " : "", names[i], stage->done[i]);
-		all = all && stage->done[i];
-	}
-	putchar('\n');
-	return all;
-}
-
 static bool do_rounds(const struct plan *what, struct memory_stage *stage, unsigned int rounds,
 		      uint64_t *random)
 {
@@ -115,7 +103,7 @@ int main(int argc, char **argv)
 	    !missing_after(&idle, stage, IDLE, &random, &missing[0], &processes[0]) ||
 	    !missing_after(&plan, stage, rounds, &random, &missing[1], &processes[1]))
 		return 1;
-	everything = did_everything(stage);
+	everything = did_everything(names, stage->done, DEEDS);
 	printf("%lld KiB of the memory that was free are missing after %lld processes; "
 	       "%lld KiB after %lld that did nothing\n",
 	       missing[1] / 1024, processes[1], missing[0] / 1024, processes[0]);

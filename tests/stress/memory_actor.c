@@ -13,7 +13,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { HELD_MAX = 8 };
@@ -48,22 +47,6 @@ static void on_fault(int number)
 static void count(struct actor *actor, enum deed deed)
 {
 	__atomic_fetch_add(&actor->stage->done[deed], 1, __ATOMIC_RELAXED);
-}
-
-static uint32_t any_pid(struct actor *actor)
-{
-	const struct cast *cast = &actor->stage->cast;
-
-	return (uint32_t)cast->pids[below(&actor->random, cast->actors)];
-}
-
-static uint64_t soon(struct actor *actor)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec +
-	       below(&actor->random, 20000000);
 }
 
 static void let_go(struct held *held)
@@ -153,7 +136,7 @@ static void adopt(struct actor *actor)
 static void share(struct actor *actor, struct held *held)
 {
 	struct ipcshim_share_mem args = {
-		.pid = any_pid(actor),
+		.pid = any_pid(&actor->stage->cast, &actor->random),
 		.mode = IPCSHIM_MEM_EXCLUSIVE,
 		.rights = IPCSHIM_RIGHT_READ | IPCSHIM_RIGHT_WRITE,
 	};
@@ -168,7 +151,7 @@ static void share(struct actor *actor, struct held *held)
 		held->alone = false;
 	} else if (below(&actor->random, 2)) {
 		args.flags |= IPCSHIM_SHARE_LEND;
-		args.deadline = below(&actor->random, 2) ? soon(actor) : 0;
+		args.deadline = below(&actor->random, 2) ? soon(&actor->random, 20000000) : 0;
 		deed = LENT;
 	}
 	count(actor, args.pid && ioctl(held->fd, IPCSHIM_SHARE_MEM, &args) == 0 ? deed : REFUSED);

@@ -103,35 +103,23 @@ static void open_slave(struct actor *actor, struct side *master)
 static void send_slave(struct actor *actor, struct side *master)
 {
 	struct ipcshim_send_pty args = {
-		.pid = (uint32_t)actor->stage->cast.pids[below(&actor->random,
-							       actor->stage->cast.actors)],
+		.pid = any_pid(&actor->stage->cast, &actor->random),
 		.flags = below(&actor->random, 4) ? 0 : IPCSHIM_OPEN_SKIP,
 	};
 
 	done(actor, args.pid ? ioctl(master->fd, IPCSHIM_SEND_PTY, &args) : -1, PTY_SENT);
 }
 
-static void read_events(struct actor *actor)
+static void claimed(void *context, int error, const struct ipcshim_claim *claim)
 {
-	struct ipcshim_event events[4];
-	ssize_t size = read(actor->port, events, sizeof(events));
+	struct actor *actor = context;
 
-	for (ssize_t i = 0; i < size / 64; i++) {
-		struct ipcshim_claim args = {
-			.token = events[i].token,
-			.flags = below(&actor->random, 2) ? IPCSHIM_CLAIM_NONBLOCK : 0,
-		};
-
-		/* One in eight is left to die with the port. */
-		if (!below(&actor->random, 8))
-			continue;
-		if (ioctl(actor->port, IPCSHIM_CLAIM, &args)) {
-			count(actor, errno == ESTALE ? PTY_STALE : PTY_REFUSED);
-			continue;
-		}
-		count(actor, PTY_CLAIMED);
-		keep(actor, args.fd, false);
+	if (error) {
+		count(actor, error == ESTALE ? PTY_STALE : PTY_REFUSED);
+		return;
 	}
+	count(actor, PTY_CLAIMED);
+	keep(actor, claim->fd, false);
 }
 
 static void move_bytes(struct actor *actor, struct side *side)
@@ -265,7 +253,7 @@ static void one_deed(struct actor *actor)
 	else if (dice < 350 && master)
 		send_slave(actor, master);
 	else if (dice < 450)
-		read_events(actor);
+		claim_events(actor->port, &actor->random, actor, claimed);
 	else if (dice < 650)
 		move_bytes(actor, side);
 	else if (dice < 700)

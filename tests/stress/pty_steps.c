@@ -17,7 +17,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "pty_side.h"
@@ -54,26 +53,14 @@ enum victims { THE_MASTER, THE_SLAVE, BOTH, VICTIMS };
 
 static const char *const victim_names[VICTIMS] = { "the master", "the slave", "both" };
 
-/* What goes on for ever is killed at a moment that no timer's step decides. */
-static void a_moment(uint64_t *random)
-{
-	long left = (long)below(random, MOMENT_MAX);
-	struct timespec begin;
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	do
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	while ((now.tv_sec - begin.tv_sec) * 1000000000L + now.tv_nsec - begin.tv_nsec < left);
-}
-
 static bool run(const struct scene *scene, enum victims victims, uint64_t *random)
 {
 	struct session session = session_start(scene);
 	bool good = true;
 
+	/* What goes on for ever is killed at a random moment. */
 	if (scene->deeds[MASTER] == RESIZE || scene->deeds[MASTER] == SEND)
-		a_moment(random);
+		spin(below(random, MOMENT_MAX));
 	switch (victims) {
 	case THE_MASTER:
 		session_kill(&session, MASTER);

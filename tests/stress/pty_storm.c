@@ -38,18 +38,6 @@ static const char *const names[PTY_DEEDS] = {
 	[PTY_REFUSED] = "refused",
 };
 
-static bool did_everything(const struct pty_stage *stage)
-{
-	bool all = true;
-
-	for (unsigned int i = 0; i < PTY_DEEDS; i++) {
-		printf("%s%s %lu", i ? ", " : "", names[i], stage->done[i]);
-		all = all && stage->done[i];
-	}
-	putchar('\n');
-	return all;
-}
-
 static bool no_node_in(const char *folder)
 {
 	DIR *dir = opendir(folder);
@@ -89,7 +77,7 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
-	everything = did_everything(stage);
+	everything = did_everything(names, stage->done, PTY_DEEDS);
 	/* A run in which nothing happened shows nothing. */
 	if (rounds >= 100 && !everything) {
 		puts("a kind of deed never succeeded");

@@ -45,17 +45,35 @@ struct ipcshim_query query(void)
 	return args;
 }
 
-/* Busy for a random time: a moment that no timer's step decides. */
+uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+uint64_t soon(uint64_t *random, unsigned int limit)
+{
+	return now() + below(random, limit);
+}
+
+void spin(uint64_t moment)
+{
+	uint64_t end = now() + moment;
+
+	while (now() < end)
+		;
+}
+
+uint32_t any_pid(const struct cast *cast, uint64_t *random)
+{
+	return (uint32_t)cast->pids[below(random, cast->actors)];
+}
+
 static void a_moment(const struct plan *plan, uint64_t *random)
 {
-	long left = plan->moment_min + (long)below(random, 1U << below(random, plan->moment_bits));
-	struct timespec begin;
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	do
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	while ((now.tv_sec - begin.tv_sec) * 1000000000L + now.tv_nsec - begin.tv_nsec < left);
+	spin(plan->moment_min + below(random, 1U << below(random, plan->moment_bits)));
 }
 
 static void start(const struct plan *plan, struct cast *cast, unsigned int place, uint64_t *random)
@@ -123,34 +141,68 @@ void rounds_together(const struct plan *plan, struct cast *cast, uint64_t *rando
 }
 
 /* A lease that is over right then may be at work when its processes have gone. */
-static bool is_empty(const struct ipcshim_query *now)
+static bool is_empty(const struct ipcshim_query *is)
 {
-	return now->ports == 1 && !now->pipes && !now->tokens && !now->events && !now->ring_bytes &&
-	       !now->segments && !now->segment_bytes && !now->ptys && now->used_ports == 1 &&
-	       !now->used_objects && !now->used_bytes && !now->used_segment_bytes;
+	return is->ports == 1 && !is->pipes && !is->tokens && !is->events && !is->ring_bytes &&
+	       !is->segments && !is->segment_bytes && !is->ptys && !is->services &&
+	       !is->connections && !is->exchanges && !is->messages && !is->message_bytes &&
+	       is->used_ports == 1 && !is->used_objects && !is->used_bytes &&
+	       !is->used_segment_bytes;
 }
 
 bool nothing_left(void)
 {
-	struct ipcshim_query now = query();
+	struct ipcshim_query is = query();
 	struct timespec step = { .tv_nsec = 10000000 };
 
-	for (int i = 0; i < 300 && !is_empty(&now); i++) {
+	for (int i = 0; i < 300 && !is_empty(&is); i++) {
 		nanosleep(&step, NULL);
-		now = query();
+		is = query();
 	}
-	if (is_empty(&now))
+	if (is_empty(&is))
 		return true;
 	printf("left: %llu ports (1 is ours), %llu pipes, %llu tokens, %llu events, "
-	       "%llu ring bytes, %llu segments, %llu segment bytes, %llu ptys; charged to this "
-	       "uid: %llu objects, %llu bytes, %llu segment bytes\n",
-	       (unsigned long long)now.ports, (unsigned long long)now.pipes,
-	       (unsigned long long)now.tokens, (unsigned long long)now.events,
-	       (unsigned long long)now.ring_bytes, (unsigned long long)now.segments,
-	       (unsigned long long)now.segment_bytes, (unsigned long long)now.ptys,
-	       (unsigned long long)now.used_objects, (unsigned long long)now.used_bytes,
-	       (unsigned long long)now.used_segment_bytes);
+	       "%llu ring bytes, %llu segments, %llu segment bytes, %llu ptys, %llu services, "
+	       "%llu connections, %llu exchanges, %llu messages, %llu message bytes; charged to "
+	       "this uid: %llu objects, %llu bytes, %llu segment bytes\n",
+	       (unsigned long long)is.ports, (unsigned long long)is.pipes,
+	       (unsigned long long)is.tokens, (unsigned long long)is.events,
+	       (unsigned long long)is.ring_bytes, (unsigned long long)is.segments,
+	       (unsigned long long)is.segment_bytes, (unsigned long long)is.ptys,
+	       (unsigned long long)is.services, (unsigned long long)is.connections,
+	       (unsigned long long)is.exchanges, (unsigned long long)is.messages,
+	       (unsigned long long)is.message_bytes, (unsigned long long)is.used_objects,
+	       (unsigned long long)is.used_bytes, (unsigned long long)is.used_segment_bytes);
 	return false;
+}
+
+void claim_events(int port, uint64_t *random, void *actor,
+		  void (*taken)(void *actor, int error, const struct ipcshim_claim *claim))
+{
+	struct ipcshim_event events[4];
+	ssize_t size = read(port, events, sizeof(events));
+
+	for (ssize_t i = 0; i < size / (ssize_t)sizeof(events[0]); i++) {
+		struct ipcshim_claim claim = {
+			.token = events[i].token,
+			.flags = below(random, 2) ? IPCSHIM_CLAIM_NONBLOCK : 0,
+		};
+
+		if (claim.token && below(random, 8))
+			taken(actor, ioctl(port, IPCSHIM_CLAIM, &claim) ? errno : 0, &claim);
+	}
+}
+
+bool did_everything(const char *const names[], const unsigned long done[], unsigned int count)
+{
+	bool all = true;
+
+	for (unsigned int i = 0; i < count; i++) {
+		printf("%s%s %lu", i ? ", " : "", names[i], done[i]);
+		all = all && done[i];
+	}
+	putchar('\n');
+	return all;
 }
 
 void reload_module(void)
@@ -184,14 +236,14 @@ void *stage_create(size_t size)
 
 uint64_t seed_of(int argc, char **argv, unsigned int *rounds)
 {
-	struct timespec now;
+	struct timespec clock;
 	uint64_t random;
 
 	if (argc > 1)
 		*rounds = (unsigned int)atoi(argv[1]);
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_REALTIME, &clock);
 	random = argc > 2 ? strtoull(argv[2], NULL, 0) :
-			    (uint64_t)now.tv_sec * 1000003U + (uint64_t)now.tv_nsec;
+			    (uint64_t)clock.tv_sec * 1000003U + (uint64_t)clock.tv_nsec;
 	random |= 1;
 	printf("%u rounds, seed %llu\n", *rounds, (unsigned long long)random);
 	fflush(stdout);

@@ -28,7 +28,7 @@ struct cast {
 struct plan {
 	unsigned int actors_min;
 	unsigned int actors_max;
-	long moment_min; /* nanoseconds */
+	unsigned int moment_min; /* nanoseconds */
 	unsigned int moment_bits; /* and up to 2^bits more */
 	void (*act)(void *stage, uint64_t seed); /* does not return */
 };
@@ -36,6 +36,12 @@ struct plan {
 /* A small generator (xorshift64*), one for each process. */
 uint64_t next_random(uint64_t *state);
 unsigned int below(uint64_t *state, unsigned int limit);
+
+uint64_t now(void); /* CLOCK_MONOTONIC, nanoseconds */
+uint64_t soon(uint64_t *random, unsigned int limit); /* a moment within so many nanoseconds */
+/* Busy for so long: until a moment that no timer's step decides. */
+void spin(uint64_t nanoseconds);
+uint32_t any_pid(const struct cast *cast, uint64_t *random); /* 0: none yet */
 
 _Noreturn void die(const char *what);
 struct ipcshim_query query(void);
@@ -49,5 +55,10 @@ void rounds_together(const struct plan *plan, struct cast *cast, uint64_t *rando
 /* Nothing counted by the module but our own port; waits a little for what ends by itself. */
 bool nothing_left(void);
 void reload_module(void);
+/* Claims what some events of a port bring, but for one in eight, left to die with it. */
+void claim_events(int port, uint64_t *random, void *actor,
+		  void (*taken)(void *actor, int error, const struct ipcshim_claim *claim));
+/* Says how often each of these was done; whether that is never 0. */
+bool did_everything(const char *const names[], const unsigned long done[], unsigned int count);
 
 #endif

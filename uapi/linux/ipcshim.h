@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * ipcshim: pipes, message pipes, shared memory, pseudo terminals and
+ * ipcshim: pipes, message pipes, shared memory, pseudo terminals, services and
  * announcements between processes.
  *
  * This header is the specification of the driver's interface.  It alone
@@ -86,6 +86,13 @@
 /* Codes (u16).  Those below 128 can be registered; others are EINVAL. */
 #define IPCSHIM_EVENT_RECV_PIPE		0x20	/* seed 002 */
 #define IPCSHIM_EVENT_PIPE_CLOSED	0x21	/* seed 002 */
+#define IPCSHIM_EVENT_RECV_SERV_SOCK	0x26	/* seed 002 */
+#define IPCSHIM_EVENT_RECV_SOCK_MSG	0x27	/* seed 002 */
+#define IPCSHIM_EVENT_SERV_SOCK_CLOSED	0x29	/* seed 002 */
+#define IPCSHIM_EVENT_SERVICE_CONN_REQUEST	0x2A	/* seed 002 */
+#define IPCSHIM_EVENT_SERVICE_CLIENT_CLOSED	0x2B	/* seed 002 */
+#define IPCSHIM_EVENT_SERVICE_CLIENT_QUITTED	0x2C	/* seed 002 */
+#define IPCSHIM_EVENT_SERVICE_SERVER_QUITTED	0x2D	/* seed 002 */
 #define IPCSHIM_EVENT_RECV_SHARED_MEM	0x34	/* seed 002 */
 #define IPCSHIM_EVENT_UNSHARED_MEM	0x35	/* seed 002 */
 #define IPCSHIM_EVENT_RECV_PTY		0x50	/* ours */
@@ -182,6 +189,70 @@ struct ipcshim_recv_pty {
 	__u64 reserved;		/* 0 */
 };
 
+/*
+ * RECV_SERV_SOCK: somebody handed this process one side of a socket; CLAIM takes
+ * it.
+ */
+struct ipcshim_recv_serv_sock {
+	__u32 message_max;	/* bytes, the largest message */
+	__u16 role;		/* IPCSHIM_ROLE_*: of the side to be claimed */
+	__u16 reserved0;	/* 0 */
+	__u64 connection;	/* number of the connection */
+	__u64 inode;		/* st_ino of that side */
+	__u64 reserved;		/* 0 */
+};
+
+/*
+ * RECV_SOCK_MSG: a message waits in a socket that CONNECT_SERVICE, ACCEPT,
+ * OPEN_SERV_SOCK or CLAIM gave to this process (of several: to the first).  None
+ * for a message that a READ_SOCK_MSG or CALL was waiting for, none for those that
+ * came before the socket was claimed, and none if no port of the process handles
+ * RECV_SOCK_MSG at that moment.
+ */
+struct ipcshim_recv_sock_msg {
+	__u64 exchange;		/* the header's fields, see struct ipcshim_message */
+	__u16 code;
+	__u16 status;
+	__u16 error;
+	__u16 nr_descriptors;
+	__u64 length;		/* bytes */
+	__u64 inode;		/* st_ino of the socket */
+};
+
+/*
+ * SERVICE_CONN_REQUEST: somebody wants to connect to a name that this port has
+ * published; it comes to that port, whether it handles the code or not (to handle
+ * it says how to notify).  The event's token is the request, and the
+ * number of the connection: for ACCEPT and REJECT.
+ */
+struct ipcshim_service_conn_request {
+	__u64 deadline;		/* ns, until then the client waits */
+	__u64 service;		/* number of the name, see PUBLISH */
+	__u32 message_max;	/* bytes, the largest message */
+	__u32 reserved0;	/* 0 */
+	__u64 reserved;		/* 0 */
+};
+
+/*
+ * The other side of a socket has ended.  The event says which way:
+ * SERVICE_CLIENT_CLOSED	to a service: END_SERVICE_CONN, or a living client's
+ *				last descriptor was closed
+ * SERVICE_CLIENT_QUITTED	to a service: its client exited, was killed, ...
+ * SERVICE_SERVER_QUITTED	to a client: the service has let go of the socket,
+ *				however
+ * SERV_SOCK_CLOSED		to either side of a socket of OPEN_SERV_SOCK
+ * Who gets it: as with PIPE_CLOSED.
+ */
+struct ipcshim_sock_closed {
+	__u64 connection;	/* number of the connection */
+	__u64 inode;		/* st_ino of the side that was mine */
+	__u16 how;		/* IPCSHIM_HOW_* */
+	__u16 role;		/* IPCSHIM_ROLE_*: which side was mine */
+	__s32 status;		/* exit code or signal number, see HOW */
+	__u32 messages_unread;	/* sent by me, and not read by the other side */
+	__u32 exchanges;	/* that were open */
+};
+
 /* What read(2) on a port returns, whole and one after another. */
 struct ipcshim_event {
 	__u16 code;		/* IPCSHIM_EVENT_* */
@@ -197,6 +268,10 @@ struct ipcshim_event {
 		struct ipcshim_recv_shared_mem recv_shared_mem;
 		struct ipcshim_unshared_mem unshared_mem;
 		struct ipcshim_recv_pty recv_pty;
+		struct ipcshim_recv_serv_sock recv_serv_sock;
+		struct ipcshim_recv_sock_msg recv_sock_msg;
+		struct ipcshim_service_conn_request service_conn_request;
+		struct ipcshim_sock_closed sock_closed;
 		__u8 data[32];
 	};
 };
@@ -247,6 +322,7 @@ struct ipcshim_signal {
 #define IPCSHIM_FEATURE_SEGMENTS	0x4ULL	/* shared memory */
 #define IPCSHIM_FEATURE_DMABUF	0x8ULL	/* EXPORT_DMABUF: the kernel has dma-bufs */
 #define IPCSHIM_FEATURE_PTYS	0x10ULL	/* pseudo terminals */
+#define IPCSHIM_FEATURE_SOCKETS	0x20ULL	/* services and their sockets */
 
 #define IPCSHIM_QUERY_SIZE_MIN	160	/* bytes: up to "segment_bytes" */
 
@@ -260,8 +336,9 @@ struct ipcshim_query {
 	__u32 pipe_buf;			/* [out] bytes, see IPCSHIM_PIPE_BUF */
 	/* Limits for each uid, CAP_SYS_RESOURCE is exempt. */
 	__u64 limit_ports;		/* [out] open ports */
-	__u64 limit_objects;		/* [out] pipes, segments, ptys, and tokens never claimed */
-	__u64 limit_bytes;		/* [out] capacity of all pipes, IPCSHIM_PTY_BYTES a pty */
+	/* Pipes, segments, ptys, names, connections, and tokens never claimed. */
+	__u64 limit_objects;		/* [out] */
+	__u64 limit_bytes;		/* [out] of pipes' capacity, ptys, messages in sockets */
 	/* Limit for each port, nobody is exempt. */
 	__u64 limit_events;		/* [out] events waiting, beside PIPE_CLOSED */
 	/* What the caller's uid uses. */
@@ -285,6 +362,13 @@ struct ipcshim_query {
 	/* All four [in] 0: since FEATURE_PTYS. */
 	__u64 limit_ptys;		/* [out] in the whole driver, nobody is exempt */
 	__u64 ptys;			/* [out] in the whole driver */
+	/* All eight [in] 0: since FEATURE_SOCKETS. */
+	__u64 limit_exchanges;		/* [out] for each connection, nobody is exempt */
+	__u64 services;			/* [out] names published, in the whole driver */
+	__u64 connections;		/* [out] in the whole driver */
+	__u64 exchanges;		/* [out] that are open, in the whole driver */
+	__u64 messages;			/* [out] that wait in sockets */
+	__u64 message_bytes;		/* [out] of those, payload */
 	__u64 reserved[2];		/* [out] 0 */
 };
 
@@ -355,7 +439,8 @@ struct ipcshim_ready {
 /*
  * CLAIM 0x08 (ours): turn a token into a descriptor.  Owner; any port of the
  * process that the token was made for will do.
- * ENOENT	no such token for this process: never was, claimed, or another's
+ * ENOENT	no such token for this process: never was, claimed, another's, or
+ *		a request (see ACCEPT)
  * ESTALE	the segment was taken back, or the pty's master closed, before; the
  *		token is used up
  * EIO		the pty is locked (TIOCSPTLCK); the token stays
@@ -370,14 +455,19 @@ struct ipcshim_claim {
 	union {
 		__u16 end;	/* [out] pipe: IPCSHIM_END_* */
 		__u16 rights;	/* [out] segment: IPCSHIM_RIGHT_*; pty: 0 */
+		__u16 role;	/* [out] socket: IPCSHIM_ROLE_* */
 	};
-	__u16 mode;		/* [out] IPCSHIM_PIPE_*, IPCSHIM_MEM_*, IPCSHIM_PTY_SLAVE */
+	__u16 mode;		/* [out] IPCSHIM_PIPE_*, IPCSHIM_MEM_*, _PTY_SLAVE, _SOCKET */
 	union {
 		__u32 capacity;	/* [out] pipe: bytes; segment: 0 */
 		__u32 index;	/* [out] pty: of /dev/ttyIPC<index> */
+		__u32 message_max;	/* [out] socket: bytes, the largest message */
 	};
 	__u64 inode;		/* [out] st_ino of the descriptor */
-	__u64 length;		/* [in] 0 [out] segment: bytes; others: 0 */
+	union {
+		__u64 length;	/* [in] 0 [out] segment: bytes; others: 0 */
+		__u64 connection;	/* [out] socket: number of the connection */
+	};
 };
 
 #define IPCSHIM_CLAIM		_IOWR(IPCSHIM_IOC_MAGIC, 0x08, struct ipcshim_claim)
@@ -727,7 +817,9 @@ struct ipcshim_mem_info {
 	__u64 deadline;		/* [out] LENT: end of the lease, 0: none */
 	__u32 sharer;		/* [out] pid of who shared it to here, or made it; 0: not visible */
 	__u32 nr_holders;	/* [in] room in "holders" [out] grants that are MUTUAL */
-	__u64 holders;		/* [in] address for __u32 pids of their receivers, or 0 */
+	__u64 holders;		/* [in] address for __u32 pids of their receivers, or 0; a pid is 0
+				 * where it is not visible, or in a message not read yet
+				 */
 	__u64 reserved;		/* [in] 0 */
 };
 
@@ -863,5 +955,402 @@ struct ipcshim_send_pty {
 };
 
 #define IPCSHIM_SEND_PTY	_IOWR(IPCSHIM_IOC_MAGIC, 0x51, struct ipcshim_send_pty)
+
+/*
+ * Services and their sockets
+ * ==========================
+ * A service publishes a name at a port; a client connects to it, and if the service
+ * accepts, each has one side of a connection: a socket, with an st_ino of its own.
+ * OPEN_SERV_SOCK makes a connection without a name.  A side ends with its last
+ * descriptor, whoever holds it by then (dup, fork, SCM_RIGHTS, a message).
+ *
+ * Names are 1 to 64 bytes of printable ASCII (0x20 to 0x7e).  Each effective uid has
+ * names of its own.  Those that begin with "sys." are one set for everybody, and to
+ * publish them takes CAP_SYS_ADMIN.  A name goes with its port, and is not found any
+ * more once the process has executed another program.
+ * Who may reach a service: as the port says at which it is published (SET_ACCESS).
+ *
+ * Messages belong to exchanges.  A message in no exchange yet opens one: a method if
+ * the client sends it, a notification if the service does, with a code that is the
+ * exchange's from then on.  Turns alternate: who has read the other's message
+ * may send the next.  A message with an error, or with CLOSE, concludes the exchange; a
+ * first message with CLOSE is all there is of it.  Exchanges of one connection are
+ * numbered 1, 2, 3 ...; a number is never used again.
+ *
+ * Room: messages that open an exchange take IPCSHIM_SOCKET_ROOM bytes at most on the
+ * side that they wait to be read on, each its length and IPCSHIM_SOCKET_OVERHEAD; but
+ * the first, of whatever length.  And a connection has at most limit_exchanges open.
+ * Who would open one too many waits.  An answer never waits.
+ * Messages count for limit_bytes of the uid that made the connection.
+ *
+ * When a side has ended, the other one reads what is left.
+ *
+ * poll(2)	POLLIN: a message waits to be read; POLLHUP, POLLRDHUP: the other side
+ *		has ended; POLLOUT: a message that opens an exchange would not wait
+ * FIONREAD	length of the next message; 0: none, or it is empty
+ * open(2)	by way of /proc/PID/fd: ENXIO
+ */
+#define IPCSHIM_NAME_MAX	64		/* bytes */
+#define IPCSHIM_RESERVED_NAMES	"sys."
+#define IPCSHIM_SOCKET_MESSAGE	4096		/* bytes, the largest message by default */
+#define IPCSHIM_SOCKET_MESSAGE_MAX	0x10000000	/* bytes: 256 MiB */
+#define IPCSHIM_SOCKET_ROOM	65536		/* bytes, with OVERHEAD for each message */
+#define IPCSHIM_SOCKET_OVERHEAD	128
+#define IPCSHIM_CONNECT_DEADLINE	2000000000ULL	/* ns from now, unless said otherwise */
+
+/* Which side of a connection (u16). */
+#define IPCSHIM_ROLE_CLIENT	1	/* opens methods */
+#define IPCSHIM_ROLE_SERVICE	2	/* opens notifications */
+
+/* What CLAIM tells as the mode of a socket (u16). */
+#define IPCSHIM_SOCKET		1
+
+/*
+ * PUBLISH 0x60 (ours), on a port: from now on this port has the name.  Owner.
+ * EINVAL	the name is empty or has bytes that are not printable ASCII
+ * ENAMETOOLONG	it has more than IPCSHIM_NAME_MAX bytes
+ * EPERM	not the owner; or the name is reserved, and CAP_SYS_ADMIN is missing
+ * EADDRINUSE	taken
+ */
+struct ipcshim_publish {
+	__u64 name;		/* [in] address; no terminating zero needed */
+	__u32 name_length;	/* [in] bytes */
+	__u32 flags;		/* [in] 0 */
+	__u32 message_max;	/* [in] bytes that a client may ask for, and gets unless it
+				 * asks for less; 0: IPCSHIM_SOCKET_MESSAGE, else
+				 * from that to IPCSHIM_SOCKET_MESSAGE_MAX
+				 */
+	__u32 reserved0;	/* [in] 0 */
+	__u64 service;		/* [out] number of the name, never used again */
+	__u64 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_PUBLISH		_IOWR(IPCSHIM_IOC_MAGIC, 0x60, struct ipcshim_publish)
+
+/*
+ * WITHDRAW 0x61 (ours), on the port that has published: the name is free.  Owner.
+ * Connections stay, and so do requests.
+ * ENOENT	no such name at this port
+ */
+struct ipcshim_withdraw {
+	__u64 service;		/* [in] */
+	__u32 flags;		/* [in] 0 */
+	__u32 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_WITHDRAW	_IOW(IPCSHIM_IOC_MAGIC, 0x61, struct ipcshim_withdraw)
+
+/*
+ * CONNECT_SERVICE 0x2A (seed 002), on a port: ask a service for a connection, and
+ * wait for its answer.  Events of the socket go to the process that the port belongs to.
+ * FLEXIBLE	if this process has a connection to that name that has not ended, one more
+ *		descriptor of it, of those the oldest, and the service is not asked.
+ * WAIT		a name that nobody has published yet is waited for.
+ * The structure is written back before the service is asked, and again with
+ * ECONNREFUSED.
+ * EINVAL, ENAMETOOLONG	the name, as PUBLISH; a uid that this user namespace has not
+ * ENOENT	nobody has published that name
+ * EPERM	not allowed to reach it
+ * EAGAIN	the queue of its port is full
+ * EMSGSIZE	a largest message that the service does not allow
+ * ECONNREFUSED	rejected: see "reason"
+ * ECONNRESET	the service ended before it answered
+ * ETIMEDOUT	no answer, or with WAIT no such name, until the deadline
+ * EINTR	a signal; the request is taken back (restarted with SA_RESTART)
+ */
+#define IPCSHIM_CONNECT_NONBLOCK	0x1	/* the descriptor is O_NONBLOCK */
+#define IPCSHIM_CONNECT_FLEXIBLE	0x2
+#define IPCSHIM_CONNECT_WAIT		0x4
+#define IPCSHIM_CONNECT_UID		0x8	/* a name of "uid", not of the caller's own */
+
+struct ipcshim_connect_service {
+	__u64 name;		/* [in] address */
+	__u32 name_length;	/* [in] bytes */
+	__u32 flags;		/* [in] IPCSHIM_CONNECT_* */
+	__u64 deadline;		/* [in,out] ns; 0: IPCSHIM_CONNECT_DEADLINE from now */
+	__u32 uid;		/* [in] with CONNECT_UID; else 0.  No matter for reserved names */
+	__u32 message_max;	/* [in,out] bytes; 0: what the service gives */
+	__u16 command;		/* [in] command code for the event */
+	__u16 reason;		/* [out] ECONNREFUSED: the service's own word */
+	__u32 existing;		/* [out] FLEXIBLE: 1 if it was open already, else 0 */
+	__s32 fd;		/* [out] the client's side */
+	__u32 reserved0;	/* [in] 0 */
+	__u64 connection;	/* [out] number of the connection */
+	__u64 inode;		/* [out] st_ino of the client's side */
+	__u64 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_CONNECT_SERVICE	_IOWR(IPCSHIM_IOC_MAGIC, 0x2A, struct ipcshim_connect_service)
+
+/*
+ * ACCEPT 0x2C (seed 002), on a port of the process that was asked.  Owner.
+ * ENOENT	no such request for this process: never was, answered, or the client
+ *		has given up
+ */
+struct ipcshim_accept {
+	__u64 request;		/* [in] the event's token */
+	__u32 flags;		/* [in] IPCSHIM_OPEN_NONBLOCK or 0 */
+	__s32 fd;		/* [out] the service's side */
+	__u64 inode;		/* [out] st_ino of the service's side */
+	__u32 pid;		/* [out] the client, 0: not visible here */
+	__u32 uid;		/* [out] effective uid of the client as it asked */
+	__u32 message_max;	/* [out] bytes */
+	__u32 reserved0;	/* [in] 0 */
+	__u64 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_ACCEPT		_IOWR(IPCSHIM_IOC_MAGIC, 0x2C, struct ipcshim_accept)
+
+/*
+ * REJECT 0x2D (seed 002), on a port of the process that was asked.  Owner.
+ * Errors as ACCEPT.
+ */
+struct ipcshim_reject {
+	__u64 request;		/* [in] the event's token */
+	__u16 reason;		/* [in] the service's own word */
+	__u16 reserved0;	/* [in] 0 */
+	__u32 flags;		/* [in] 0 */
+};
+
+#define IPCSHIM_REJECT		_IOW(IPCSHIM_IOC_MAGIC, 0x2D, struct ipcshim_reject)
+
+/*
+ * END_SERVICE_CONN 0x2B (seed 002), on a client's socket: ends the connection at once,
+ * for every holder, in order.  Neither side sends any more; what was sent before can
+ * still be read, by both.  The service is told (SERVICE_CLIENT_CLOSED).
+ * EPERM	this is the service's side
+ * EINVAL	a socket of OPEN_SERV_SOCK
+ * EPIPE, ECONNRESET	it has ended before, see SEND_SOCK_MSG
+ */
+struct ipcshim_end_service_conn {
+	__u32 flags;		/* [in] 0 */
+	__u32 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_END_SERVICE_CONN _IOW(IPCSHIM_IOC_MAGIC, 0x2B, struct ipcshim_end_service_conn)
+
+/*
+ * HAS_SERVICE 0x2E (seed 002), on a port: has somebody published that name?
+ * EINVAL, ENAMETOOLONG	as CONNECT_SERVICE
+ * EPERM	not allowed to reach it
+ */
+struct ipcshim_has_service {
+	__u64 name;		/* [in] address */
+	__u32 name_length;	/* [in] bytes */
+	__u32 flags;		/* [in] IPCSHIM_CONNECT_UID or 0 */
+	__u32 uid;		/* [in] with CONNECT_UID; else 0 */
+	__u32 exists;		/* [out] 1 or 0 */
+	__u32 pid;		/* [out] who published it, 0: nobody, or not visible here */
+	__u32 message_max;	/* [out] bytes that a client may ask for */
+	__u64 service;		/* [out] number of the name; 0: nobody */
+	__u64 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_HAS_SERVICE	_IOWR(IPCSHIM_IOC_MAGIC, 0x2E, struct ipcshim_has_service)
+
+/*
+ * OPEN_SERV_SOCK 0x26 (seed 002), on a port: a connection without a name.  The side that
+ * "role" names stays with the caller (fd), the other one goes to the process "pid", or
+ * stays here as well (pid 0: peer_fd).
+ * ESRCH, EPERM, ECONNREFUSED, EAGAIN	as OPEN_PIPE
+ */
+struct ipcshim_open_serv_sock {
+	__u32 pid;		/* [in] target, 0: both sides stay here */
+	__u32 flags;		/* [in] IPCSHIM_OPEN_*; SKIP needs a pid */
+	__u16 role;		/* [in] IPCSHIM_ROLE_*: the side that I keep */
+	__u16 command;		/* [in] command code for the event */
+	__u32 message_max;	/* [in,out] bytes; 0: IPCSHIM_SOCKET_MESSAGE, else from that
+				 * to IPCSHIM_SOCKET_MESSAGE_MAX
+				 */
+	__s32 fd;		/* [out] my side */
+	__s32 peer_fd;		/* [out] the other side if pid is 0, else -1 */
+	__u64 token;		/* [out] of the other side, 0 if pid is 0 */
+	__u64 connection;	/* [out] number of the connection */
+	__u64 inode;		/* [out] st_ino of my side */
+	__u64 reserved[2];	/* [in] 0 */
+};
+
+#define IPCSHIM_OPEN_SERV_SOCK	_IOWR(IPCSHIM_IOC_MAGIC, 0x26, struct ipcshim_open_serv_sock)
+
+/*
+ * The header of a message.  The driver makes it; what is marked [in] is the sender's to
+ * say and is checked, the rest is ignored on entry.
+ */
+#define IPCSHIM_MESSAGE_CLOSE		0x1	/* [in,out] the exchange ends with it */
+#define IPCSHIM_MESSAGE_OPENS		0x2	/* [out] the first of its exchange */
+#define IPCSHIM_MESSAGE_NOTIFICATION	0x4	/* [out] of an exchange that the service opened */
+
+struct ipcshim_message {
+	__u64 exchange;		/* [in,out] 0: opens one */
+	__u64 length;		/* [in,out] bytes of payload */
+	__u32 counter;		/* [out] of the message in its exchange: 1, 2, ... and 0 after
+				 * 2^32 - 1
+				 */
+	__u16 code;		/* [in,out] of the method or notification; in an exchange that is
+				 * open [in] 0
+				 */
+	__u16 status;		/* [in,out] IPCSHIM_MESSAGE_* */
+	__u16 error;		/* [in,out] 0: none, else the sender's own word; concludes */
+	__u16 nr_descriptors;	/* [in,out] */
+	__u32 pid;		/* [out] who sent it, 0: not visible here */
+};
+
+/*
+ * A descriptor in a message.  What travels is an end of a pipe (as SEND_PIPE: both hold it
+ * then), a segment (as SHARE_MEM, for whoever reads the message; EXCLUSIVE: the
+ * sender has lost it when the call returns), or a side of a socket (both hold it).
+ * Each becomes a new descriptor of whoever reads: all of them, or the message stays.
+ * A message that is never read lets go of them.
+ * Where one was taken back by then (UNSHARE_MEM), fd is -1 and "error" ESTALE, and the rest
+ * of the message is as ever.
+ */
+#define IPCSHIM_DESCRIPTORS_MAX		8	/* in one message */
+
+#define IPCSHIM_KIND_PIPE		1
+#define IPCSHIM_KIND_SEGMENT		2
+#define IPCSHIM_KIND_SOCKET		3
+
+struct ipcshim_descriptor {
+	__s32 fd;		/* [in] mine [out] the new one, O_CLOEXEC */
+	__u16 kind;		/* [in] 0 [out] IPCSHIM_KIND_* */
+	__u16 mode;		/* [in] segment: IPCSHIM_MEM_MUTUAL or _EXCLUSIVE, others: 0
+				 * [out] as CLAIM
+				 */
+	union {
+		__u16 end;	/* [out] pipe: IPCSHIM_END_* */
+		__u16 rights;	/* [in,out] segment: IPCSHIM_RIGHT_* */
+		__u16 role;	/* [out] socket: IPCSHIM_ROLE_* */
+	};
+	__u16 error;		/* [in] 0 [out] 0 or ESTALE */
+	union {
+		__u32 capacity;	/* [in] 0 [out] pipe: bytes */
+		__u32 message_max;	/* [out] socket: bytes */
+	};
+	__u64 inode;		/* [in] 0 [out] st_ino */
+	union {
+		__u64 length;	/* [in] 0 [out] segment: bytes */
+		__u64 connection;	/* [out] socket */
+	};
+};
+
+/* Errors of what a message carries, for SEND_SOCK_MSG and CALL; nothing was sent, nothing lost:
+ * EBADF	not an open descriptor
+ * EOPNOTSUPP	it is neither an end of a pipe, nor a segment, nor a socket
+ * EINVAL	a mode or rights that don't go together, or for what has none; more than
+ *		IPCSHIM_DESCRIPTORS_MAX; the same segment twice
+ * EPIPE	the end, or the socket, is closed
+ * ESTALE, EACCES, EPERM, EBUSY	as SHARE_MEM
+ * ELOOP	a socket would travel in itself, by way of messages that nobody has read yet
+ */
+
+/* How a side has ended, for those that answer EPIPE or ECONNRESET. */
+struct ipcshim_sock_end {
+	__u16 how;		/* [out] IPCSHIM_HOW_*; 0: it has not */
+	__u16 status;		/* [out] exit code or signal number, see HOW */
+};
+
+/*
+ * SEND_SOCK_MSG 0x27 (seed 002), on a socket.  Any thread.
+ * Waits for room if the message opens an exchange, unless the socket is O_NONBLOCK or flags
+ * say so.
+ * EINVAL	an unknown status bit; a code in an open exchange; an error in a first message
+ * EMSGSIZE	longer than the largest message; nothing was sent
+ * ENOENT	an exchange that never was
+ * EBUSY	not my turn: the other side's message has not been read yet, or mine was the last
+ * ESHUTDOWN	the exchange is concluded
+ * EAGAIN	no room, and not to wait; or the receiver handles RECV_SOCK_MSG and the queue
+ *		of its port is full
+ * ENOBUFS	more than IPCSHIM_SOCKET_ROOM bytes of answers wait to be read here: read first
+ * EPIPE	the connection has ended in order (END_SERVICE_CONN, CLOSE_SERV_SOCK, the last
+ *		descriptor of a living client, or of a living side of OPEN_SERV_SOCK)
+ * ECONNRESET	it has ended otherwise: the other side has died, or a service has let go of it
+ * ETIMEDOUT	the deadline passed
+ * EINTR	a signal, and nothing was sent (restarted with SA_RESTART)
+ * EFAULT	nothing was sent; but if another thread took the structure's memory away in
+ *		the middle of the call, it may have been
+ */
+#define IPCSHIM_SOCK_NOWAIT	0x1	/* EAGAIN instead of waiting */
+
+struct ipcshim_send_sock_msg {
+	struct ipcshim_message message;	/* [in,out] */
+	__u64 buffer;		/* [in] address of the payload */
+	__u64 descriptors;	/* [in] address of nr_descriptors struct ipcshim_descriptor */
+	__u64 deadline;		/* [in] ns, 0: none; not with NOWAIT */
+	__u32 flags;		/* [in] IPCSHIM_SOCK_NOWAIT or 0 */
+	struct ipcshim_sock_end end;	/* [out] */
+};
+
+#define IPCSHIM_SEND_SOCK_MSG	_IOWR(IPCSHIM_IOC_MAGIC, 0x27, struct ipcshim_send_sock_msg)
+
+/*
+ * READ_SOCK_MSG 0x28 (seed 002), on a socket: the next message, or with an exchange the next
+ * one of that.  Any thread; of those that wait, the one that came first gets the next message,
+ * and no other is woken.
+ * The structure is written back also when the call fails, unless it was itself refused.
+ * EMSGSIZE	the buffer, or the room for descriptors, is too small; the header tells what is
+ *		needed, and the message stays
+ * EFAULT, EMFILE, ENFILE, ENOMEM	the message stays
+ * EAGAIN	none, and O_NONBLOCK or NOWAIT
+ * ENOENT, ESHUTDOWN	no such exchange; concluded, and nothing of it is left
+ * EBUSY	somebody waits for that exchange already
+ * EPIPE, ECONNRESET	as SEND_SOCK_MSG, and nothing is left to be read
+ * ETIMEDOUT, EINTR	nothing was read (EINTR restarted with SA_RESTART)
+ */
+struct ipcshim_read_sock_msg {
+	struct ipcshim_message message;	/* [out]; exchange [in,out] 0: any */
+	__u64 buffer;		/* [in] address */
+	__u64 size;		/* [in] bytes there */
+	__u64 descriptors;	/* [in] address for struct ipcshim_descriptor */
+	__u64 deadline;		/* [in] ns, 0: none; not with NOWAIT */
+	__u32 flags;		/* [in] IPCSHIM_SOCK_NOWAIT or 0 */
+	__u32 room;		/* [in] descriptors there, at most IPCSHIM_DESCRIPTORS_MAX */
+	__u32 uid;		/* [out] effective uid of who sent it */
+	struct ipcshim_sock_end end;	/* [out] */
+};
+
+#define IPCSHIM_READ_SOCK_MSG	_IOWR(IPCSHIM_IOC_MAGIC, 0x28, struct ipcshim_read_sock_msg)
+
+/*
+ * CALL 0x62 (ours), on a socket: SEND_SOCK_MSG, and READ_SOCK_MSG of that exchange, in one.  The
+ * answer goes to this caller and to no other; an error in it is not one of the call.
+ * O_NONBLOCK does not matter.  Errors as those two, and:
+ * EINVAL	a message that concludes the exchange: there would be no answer
+ * ECONNRESET	whichever way the connection ended while this waited for the answer
+ * Once the message was sent, SENT is set in the flags and the exchange is told; whatever went
+ * wrong then (EINTR, ETIMEDOUT, EMSGSIZE, EFAULT, EMFILE ...), the same structure once more
+ * goes on waiting and sends nothing.  An answer that came waits in the queue then, for that or for
+ * any READ_SOCK_MSG, as any other message.
+ */
+#define IPCSHIM_CALL_SENT	0x2	/* [in,out] the answer is all that is missing */
+
+struct ipcshim_call {
+	struct ipcshim_message message;	/* [in] request [out] answer */
+	__u64 request;		/* [in] address of the payload */
+	__u64 request_descriptors;	/* [in] as in SEND_SOCK_MSG */
+	__u64 buffer;		/* [in] address for the answer's payload */
+	__u64 size;		/* [in] bytes there */
+	__u64 descriptors;	/* [in] address for struct ipcshim_descriptor */
+	__u64 deadline;		/* [in] ns, 0: none */
+	__u32 flags;		/* [in,out] IPCSHIM_CALL_SENT or 0 */
+	__u32 room;		/* [in] descriptors there, at most IPCSHIM_DESCRIPTORS_MAX */
+	__u32 uid;		/* [out] effective uid of who answered */
+	struct ipcshim_sock_end end;	/* [out] */
+};
+
+#define IPCSHIM_CALL		_IOWR(IPCSHIM_IOC_MAGIC, 0x62, struct ipcshim_call)
+
+/*
+ * CLOSE_SERV_SOCK 0x29 (seed 002), on either side of a socket of OPEN_SERV_SOCK: ends it at once,
+ * for every holder of either side, in order.  What was sent before can still be read.  The
+ * holders are told (SERV_SOCK_CLOSED), except those of the calling process.
+ * EINVAL	a connection to a service: see END_SERVICE_CONN
+ * EPIPE, ECONNRESET	it has ended before
+ */
+struct ipcshim_close_serv_sock {
+	__u32 flags;		/* [in] 0 */
+	__u32 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_CLOSE_SERV_SOCK	_IOW(IPCSHIM_IOC_MAGIC, 0x29, struct ipcshim_close_serv_sock)
 
 #endif /* _UAPI_LINUX_IPCSHIM_H */
