@@ -52,6 +52,30 @@ dispatcher& dispatcher::on_other(std::function<void(const event&)> function) {
     return *this;
 }
 
+dispatcher&
+dispatcher::on_socket(std::function<void(const event&, const recv_serv_sock&)> function) {
+    handlers_.socket = std::move(function);
+    return *this;
+}
+
+dispatcher&
+dispatcher::on_message(std::function<void(const event&, const recv_sock_msg&)> function) {
+    handlers_.message = std::move(function);
+    return *this;
+}
+
+dispatcher&
+dispatcher::on_request(std::function<void(const event&, const service_conn_request&)> function) {
+    handlers_.request = std::move(function);
+    return *this;
+}
+
+dispatcher&
+dispatcher::on_socket_closed(std::function<void(const event&, const sock_closed&)> function) {
+    handlers_.socket_closed = std::move(function);
+    return *this;
+}
+
 std::size_t dispatcher::dispatch() {
     return port_->dispatch(handlers_);
 }

@@ -15,7 +15,8 @@ driver_limits driver_info::limits() const noexcept {
             .bytes = raw_.limit_bytes,
             .events = raw_.limit_events,
             .segment_bytes = raw_.limit_segment_bytes,
-            .ptys = raw_.limit_ptys};
+            .ptys = raw_.limit_ptys,
+            .exchanges = raw_.limit_exchanges};
 }
 
 driver_usage driver_info::used() const noexcept {
@@ -33,7 +34,12 @@ driver_totals driver_info::totals() const noexcept {
             .ring_bytes = raw_.ring_bytes,
             .segments = raw_.segments,
             .segment_bytes = raw_.segment_bytes,
-            .ptys = raw_.ptys};
+            .ptys = raw_.ptys,
+            .services = raw_.services,
+            .connections = raw_.connections,
+            .exchanges = raw_.exchanges,
+            .messages = raw_.messages,
+            .message_bytes = raw_.message_bytes};
 }
 
 event_set driver_info::events() const {
@@ -46,6 +52,15 @@ event_set driver_info::events() const {
     }
     if (has(IPCSHIM_FEATURE_PTYS)) {
         known.add(event_code::recv_pty);
+    }
+    if (has(IPCSHIM_FEATURE_SOCKETS)) {
+        known.add(event_code::recv_serv_sock)
+            .add(event_code::recv_sock_msg)
+            .add(event_code::serv_sock_closed)
+            .add(event_code::service_conn_request)
+            .add(event_code::service_client_closed)
+            .add(event_code::service_client_quitted)
+            .add(event_code::service_server_quitted);
     }
     return known;
 }
@@ -77,10 +92,13 @@ std::ostream& operator<<(std::ostream& out, const driver_info& value) {
                << "\nbytes of segments: " << used.segment_bytes << " of " << limits.segment_bytes
                << "\nevents in a port: at most " << limits.events
                << "\npseudo terminals: " << totals.ptys << " of " << limits.ptys
+               << "\nexchanges of a connection: at most " << limits.exchanges
                << "\nin the whole driver: " << totals.ports << " ports, " << totals.pipes
                << " pipes, " << totals.segments << " segments, " << totals.tokens << " tokens, "
                << totals.events << " events, " << totals.ring_bytes << " bytes of rings, "
-               << totals.segment_bytes << " bytes of segments\n";
+               << totals.segment_bytes << " bytes of segments, " << totals.services << " services, "
+               << totals.connections << " connections, " << totals.exchanges << " exchanges, "
+               << totals.messages << " messages of " << totals.message_bytes << " bytes\n";
 }
 
 } // namespace ipcshim

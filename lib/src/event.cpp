@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "ending.hpp"
 #include "narrow.hpp"
 #include "wait_time.hpp"
 
@@ -53,8 +54,18 @@ bool event_set::contains(event_code code) const noexcept {
 }
 
 event_set event_set::all() {
-    return {event_code::recv_pipe, event_code::pipe_closed, event_code::recv_shared_mem,
-            event_code::unshared_mem, event_code::recv_pty};
+    return {event_code::recv_pipe,
+            event_code::pipe_closed,
+            event_code::recv_shared_mem,
+            event_code::unshared_mem,
+            event_code::recv_pty,
+            event_code::recv_serv_sock,
+            event_code::recv_sock_msg,
+            event_code::serv_sock_closed,
+            event_code::service_conn_request,
+            event_code::service_client_closed,
+            event_code::service_client_quitted,
+            event_code::service_server_quitted};
 }
 
 pid_t event::pid() const noexcept {
@@ -143,22 +154,20 @@ event::data_type event::data() const noexcept {
     if (const auto terminal = as_recv_pty()) {
         return *terminal;
     }
+    if (const auto socket = as_recv_serv_sock()) {
+        return *socket;
+    }
+    if (const auto message = as_recv_sock_msg()) {
+        return *message;
+    }
+    if (const auto request = as_service_conn_request()) {
+        return *request;
+    }
+    if (const auto ended = as_sock_closed()) {
+        return *ended;
+    }
     return std::monostate{};
 }
-
-namespace {
-
-// "killed by signal 9"
-void print_ending(std::ostream& out, how how, std::int32_t status) {
-    out << how;
-    if (how == how::exited) {
-        out << " with code " << status;
-    } else if (how == how::killed) {
-        out << " by signal " << status;
-    }
-}
-
-} // namespace
 
 std::ostream& operator<<(std::ostream& out, const recv_pipe& value) {
     out << value.end << " of a " << value.mode << " pipe, inode " << value.inode << ", "
@@ -171,7 +180,7 @@ std::ostream& operator<<(std::ostream& out, const recv_pipe& value) {
 
 std::ostream& operator<<(std::ostream& out, const pipe_closed& value) {
     out << "inode " << value.inode << " (my " << value.end << "), other end ";
-    print_ending(out, value.how, value.status);
+    detail::print_ending(out, value.how, value.status);
     out << ", not read by then: " << value.bytes_unread << " bytes";
     if (value.messages_unread != 0) {
         out << " in " << value.messages_unread << " messages";
@@ -184,7 +193,7 @@ std::ostream& operator<<(std::ostream& out, const recv_shared_mem& value) {
         << value.rights;
     if (value.mode == memory_mode::returned) {
         out << ", came back: ";
-        print_ending(out, value.how, value.status);
+        detail::print_ending(out, value.how, value.status);
     }
     if (value.lease_end != no_deadline) {
         out << ", goes back at " << detail::to_kernel(value.lease_end) << " ns";
@@ -195,7 +204,7 @@ std::ostream& operator<<(std::ostream& out, const recv_shared_mem& value) {
 std::ostream& operator<<(std::ostream& out, const unshared_mem& value) {
     out << "segment, inode " << value.inode << ", "
         << (value.is_gone() ? "is gone: " : "stays, its sharer has ended: ");
-    print_ending(out, value.how, value.status);
+    detail::print_ending(out, value.how, value.status);
     return out;
 }
 
@@ -216,17 +225,13 @@ std::ostream& operator<<(std::ostream& out, const event& value) {
     if (value.token() != no_token) {
         out << ", token " << value.token();
     }
-    if (const auto pipe = value.as_recv_pipe()) {
-        out << ": " << *pipe;
-    } else if (const auto closed = value.as_pipe_closed()) {
-        out << ": " << *closed;
-    } else if (const auto memory = value.as_recv_shared_mem()) {
-        out << ": " << *memory;
-    } else if (const auto unshared = value.as_unshared_mem()) {
-        out << ": " << *unshared;
-    } else if (const auto terminal = value.as_recv_pty()) {
-        out << ": " << *terminal;
-    }
+    std::visit(
+        [&out](const auto& data) {
+            if constexpr (!std::is_same_v<std::decay_t<decltype(data)>, std::monostate>) {
+                out << ": " << data;
+            }
+        },
+        value.data());
     return out;
 }
 

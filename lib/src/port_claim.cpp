@@ -24,23 +24,13 @@ std::string printed(token which) {
     return "token " + std::to_string(static_cast<std::uint64_t>(which));
 }
 
-segment segment_of(port::claimed&& found, std::error_code& error) noexcept {
+// The one kind that was asked for; another one is closed again.
+template <typename Kind> Kind only(port::claimed&& found, std::error_code& error) noexcept {
     if (error) {
         return {};
     }
-    if (auto* memory = std::get_if<segment>(&found)) {
-        return std::move(*memory);
-    }
-    error = code_of(EINVAL);
-    return {};
-}
-
-pty_slave slave_of(port::claimed&& found, std::error_code& error) noexcept {
-    if (error) {
-        return {};
-    }
-    if (auto* slave = std::get_if<pty_slave>(&found)) {
-        return std::move(*slave);
+    if (auto* wanted = std::get_if<Kind>(&found)) {
+        return std::move(*wanted);
     }
     error = code_of(EINVAL);
     return {};
@@ -66,16 +56,23 @@ port::claimed port::claim(ipcshim::token which, bool nonblocking,
         return sender();
     }
     detail::handle found(*handle_.calls(), raw.fd);
+    // Of all kinds only sockets have both: their connection's number, where segments have
+    // their length, and a largest message, where pipes have their capacity.
+    // NOLINTBEGIN(cppcoreguidelines-pro-type-union-access)
+    if (raw.connection != 0 && raw.message_max != 0) {
+        return socket(std::move(found), {.side = role{raw.role},
+                                         .message_max = raw.message_max,
+                                         .connection = raw.connection,
+                                         .inode = raw.inode});
+    }
     // Only segments have a length, and none is empty.
     if (raw.length != 0) {
-        return segment(
-            std::move(found),
-            {.size = detail::to_size(raw.length),
-             .inode = raw.inode,
-             // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access): the length says it
-             .rights = rights{raw.rights},
-             .mode = memory_mode{raw.mode}});
+        return segment(std::move(found), {.size = detail::to_size(raw.length),
+                                          .inode = raw.inode,
+                                          .rights = rights{raw.rights},
+                                          .mode = memory_mode{raw.mode}});
     }
+    // NOLINTEND(cppcoreguidelines-pro-type-union-access)
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access): and here, too
     switch (pipe_end{raw.end}) {
     case pipe_end::sender:
@@ -118,7 +115,7 @@ segment port::claim_segment(ipcshim::token which) const {
 
 segment port::claim_segment(ipcshim::token which, std::error_code& error) const noexcept {
     claimed found = claim(which, false, error);
-    return segment_of(std::move(found), error);
+    return only<segment>(std::move(found), error);
 }
 
 pty_slave port::claim_pty(const event& announced, bool nonblocking) const {
@@ -149,7 +146,38 @@ pty_slave port::claim_pty(ipcshim::token which, bool nonblocking) const {
 pty_slave port::claim_pty(ipcshim::token which, bool nonblocking,
                           std::error_code& error) const noexcept {
     claimed found = claim(which, nonblocking, error);
-    return slave_of(std::move(found), error);
+    return only<pty_slave>(std::move(found), error);
+}
+
+socket port::claim_socket(const event& announced, bool nonblocking) const {
+    require_open();
+    std::error_code error;
+    socket result = claim_socket(announced, nonblocking, error);
+    check(error, attempt::claim, "a socket " + detail::announced_by(announced));
+    return result;
+}
+
+socket port::claim_socket(const event& announced, bool nonblocking,
+                          std::error_code& error) const noexcept {
+    if (!announced.as_recv_serv_sock()) {
+        error = code_of(is_open() ? EINVAL : EBADF);
+        return {};
+    }
+    return claim_socket(announced.token(), nonblocking, error);
+}
+
+socket port::claim_socket(ipcshim::token which, bool nonblocking) const {
+    require_open();
+    std::error_code error;
+    socket result = claim_socket(which, nonblocking, error);
+    check(error, attempt::claim, printed(which) + " as a socket");
+    return result;
+}
+
+socket port::claim_socket(ipcshim::token which, bool nonblocking,
+                          std::error_code& error) const noexcept {
+    claimed found = claim(which, nonblocking, error);
+    return only<socket>(std::move(found), error);
 }
 
 } // namespace ipcshim

@@ -115,6 +115,36 @@ std::string_view verb_of(attempt what) noexcept {
         return "wait for @";
     case attempt::kill_child:
         return "send a signal to @";
+    case attempt::publish:
+        return "publish @";
+    case attempt::withdraw:
+        return "withdraw @";
+    case attempt::connect:
+        return "connect to @";
+    case attempt::accept:
+        return "accept @";
+    case attempt::reject:
+        return "reject @";
+    case attempt::has_service:
+        return "ask for the service @";
+    case attempt::open_socket:
+        return "open a socket to @";
+    case attempt::send_message:
+        return "send a message of @";
+    case attempt::answer_message:
+        return "answer with @";
+    case attempt::read_message:
+        return "read a message from @";
+    case attempt::call_method:
+        return "call method @";
+    case attempt::end_connection:
+        return "end the connection by @";
+    case attempt::close_socket:
+        return "close @ for everybody";
+    case attempt::run_service:
+        return "run the service @";
+    case attempt::run_client:
+        return "run the client of @";
     }
     return "do this to @";
 }
@@ -259,6 +289,9 @@ std::string_view why(attempt what, int error) noexcept {
         return text;
     }
     if (const std::string_view text = segment_reason(what, error); !text.empty()) {
+        return text;
+    }
+    if (const std::string_view text = service_reason(what, error); !text.empty()) {
         return text;
     }
     const std::string_view text = pty_reason(what, error);

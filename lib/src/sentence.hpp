@@ -65,6 +65,21 @@ enum class attempt {
     spawn_program,
     wait_child,
     kill_child,
+    publish,
+    withdraw,
+    connect,
+    accept,
+    reject,
+    has_service,
+    open_socket,
+    send_message,
+    answer_message,
+    read_message,
+    call_method,
+    end_connection,
+    close_socket,
+    run_service,
+    run_client,
 };
 
 /// What happened, to what, and what to do.
@@ -92,6 +107,9 @@ enum class attempt {
 
 /// The same of pseudo terminals.
 [[nodiscard]] std::string_view pty_reason(attempt what, int error) noexcept;
+
+/// The same of services and sockets.
+[[nodiscard]] std::string_view service_reason(attempt what, int error) noexcept;
 
 /// Throws std::system_error with the sentence if there is an error.
 void check(const std::error_code& error, attempt what, const std::string& subject);

@@ -71,6 +71,15 @@ public:
         return answer(::fcntl(fd, command, argument));
     }
     int eventfd() noexcept override { return answer(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+    int epoll_create() noexcept override { return answer(::epoll_create1(EPOLL_CLOEXEC)); }
+    int epoll_ctl(int set, int operation, int fd, ::epoll_event wanted) noexcept override {
+        return answer(::epoll_ctl(set, operation, fd, &wanted));
+    }
+    int epoll_wait(int set, std::span<::epoll_event> found,
+                   const timespec* timeout) noexcept override {
+        return answer(
+            ::epoll_pwait2(set, found.data(), static_cast<int>(found.size()), timeout, nullptr));
+    }
     int signalfd(const sigset_t& signals) noexcept override {
         return answer(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
     }

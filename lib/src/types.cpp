@@ -27,6 +27,20 @@ std::string_view to_string(event_code value) noexcept {
         return "recv_pipe";
     case event_code::pipe_closed:
         return "pipe_closed";
+    case event_code::recv_serv_sock:
+        return "recv_serv_sock";
+    case event_code::recv_sock_msg:
+        return "recv_sock_msg";
+    case event_code::serv_sock_closed:
+        return "serv_sock_closed";
+    case event_code::service_conn_request:
+        return "service_conn_request";
+    case event_code::service_client_closed:
+        return "service_client_closed";
+    case event_code::service_client_quitted:
+        return "service_client_quitted";
+    case event_code::service_server_quitted:
+        return "service_server_quitted";
     case event_code::recv_shared_mem:
         return "recv_shared_mem";
     case event_code::unshared_mem:
@@ -141,6 +155,16 @@ std::string_view to_string(access value) noexcept {
     return unknown;
 }
 
+std::string_view to_string(role value) noexcept {
+    switch (value) {
+    case role::client:
+        return "client";
+    case role::service:
+        return "service";
+    }
+    return unknown;
+}
+
 std::ostream& operator<<(std::ostream& out, event_code value) {
     return print(out, value);
 }
@@ -163,6 +187,9 @@ std::ostream& operator<<(std::ostream& out, cause value) {
     return print(out, value);
 }
 std::ostream& operator<<(std::ostream& out, access value) {
+    return print(out, value);
+}
+std::ostream& operator<<(std::ostream& out, role value) {
     return print(out, value);
 }
 std::ostream& operator<<(std::ostream& out, rights value) {

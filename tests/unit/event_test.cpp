@@ -158,7 +158,10 @@ TEST(event_set, removes_what_was_added) {
     EXPECT_TRUE(set.contains(event_code::pipe_closed));
     set.remove(event_code::pipe_closed).remove(event_code::recv_pipe);
     set.remove(event_code::recv_shared_mem).remove(event_code::unshared_mem);
-    set.remove(event_code::recv_pty);
+    set.remove(event_code::recv_pty).remove(event_code::recv_serv_sock);
+    set.remove(event_code::recv_sock_msg).remove(event_code::serv_sock_closed);
+    set.remove(event_code::service_conn_request).remove(event_code::service_client_closed);
+    set.remove(event_code::service_client_quitted).remove(event_code::service_server_quitted);
     EXPECT_TRUE(set.empty());
 }
 
@@ -170,7 +173,10 @@ TEST(event_set, throws_out_of_range_for_a_code_above_127) {
 TEST(event_set, prints_its_codes) {
     std::ostringstream out;
     out << event_set::all();
-    EXPECT_EQ(out.str(), "{recv_pipe, pipe_closed, recv_shared_mem, unshared_mem, recv_pty}");
+    EXPECT_EQ(out.str(),
+              "{recv_pipe, pipe_closed, recv_serv_sock, recv_sock_msg, serv_sock_closed, "
+              "service_conn_request, service_client_closed, service_client_quitted, "
+              "service_server_quitted, recv_shared_mem, unshared_mem, recv_pty}");
 }
 
 } // namespace

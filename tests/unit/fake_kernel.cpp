@@ -21,6 +21,7 @@ fake_kernel::fake_kernel() {
     on_open = [this](const char*, int) { return make_fd(); };
     on_read = [](int, void*, std::size_t) { return -ENOSYS; };
     on_write = [](int, const void*, std::size_t) { return -ENOSYS; };
+    on_epoll_wait = [](std::span<::epoll_event>, const timespec*) { return -ENOSYS; };
     on_poll = [](std::span<pollfd>, const timespec*) { return -ENOSYS; };
     on_mmap = [](void*, std::size_t, int, int, int, std::uint64_t) { return 0; };
     on_copy = [](void* to, const void* from, std::size_t size) {
@@ -146,6 +147,28 @@ int fake_kernel::fcntl(int fd, int command, int argument) noexcept {
 
 int fake_kernel::eventfd() noexcept {
     return eventfd_answer < 0 ? eventfd_answer : make_fd();
+}
+
+int fake_kernel::epoll_create() noexcept {
+    return make_fd();
+}
+
+int fake_kernel::epoll_ctl(int set, int operation, int fd, ::epoll_event wanted) noexcept {
+    if (!open_.contains(set) || !open_.contains(fd)) {
+        return -EBADF;
+    }
+    if (operation == EPOLL_CTL_DEL) {
+        return watched.erase(fd) != 0 ? 0 : -ENOENT;
+    }
+    if (operation == EPOLL_CTL_MOD && !watched.contains(fd)) {
+        return -ENOENT;
+    }
+    watched[fd] = wanted;
+    return 0;
+}
+
+int fake_kernel::epoll_wait(int, std::span<::epoll_event> found, const timespec* timeout) noexcept {
+    return on_epoll_wait(found, timeout);
 }
 
 int fake_kernel::signalfd(const sigset_t&) noexcept {

@@ -79,8 +79,10 @@ public:
     std::function<int(int pidfd, siginfo_t&, int options)> on_wait_child;
     std::function<int(int pidfd, int signo)> on_signal_child;
     std::vector<int> reaped; ///< pidfds that were given to reap_later()
-    int eventfd_answer = 0;  ///< negative: it fails so
-    int signalfd_answer = 0; ///< negative: it fails so
+    std::function<int(std::span<::epoll_event>, const timespec*)> on_epoll_wait;
+    std::map<int, ::epoll_event> watched; ///< what epoll_ctl() was asked for, by descriptor
+    int eventfd_answer = 0;               ///< negative: it fails so
+    int signalfd_answer = 0;              ///< negative: it fails so
     pid_t tid = 4242;
     std::set<int> blocked; ///< the thread's signal mask
 
@@ -100,6 +102,10 @@ public:
     std::size_t page_size() noexcept override { return 4096; }
     int fcntl(int fd, int command, int argument) noexcept override;
     int eventfd() noexcept override;
+    int epoll_create() noexcept override;
+    int epoll_ctl(int set, int operation, int fd, ::epoll_event wanted) noexcept override;
+    int epoll_wait(int set, std::span<::epoll_event> found,
+                   const timespec* timeout) noexcept override;
     int signalfd(const sigset_t& signals) noexcept override;
     int signal_mask(int how, const sigset_t* change, sigset_t* previous) noexcept override;
     int sigtimedwait(const sigset_t& signals, siginfo_t& info,

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <sstream>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -17,6 +19,37 @@ std::string first_cpp_block(const std::string& text) {
     }
     const auto begin = start + open.size();
     return text.substr(begin, text.find("\n```\n", begin) + 1 - begin);
+}
+
+// Each of them from a heading on, or all.
+std::vector<std::string> cpp_blocks(std::string text, const std::string& heading = "") {
+    text.erase(0, text.find(heading));
+    std::vector<std::string> blocks;
+    for (std::string block; !(block = first_cpp_block(text)).empty();) {
+        text.erase(0, text.find(block) + block.size());
+        blocks.push_back(block);
+    }
+    return blocks;
+}
+
+// Lines without what is before their first word, since a page shows them alone.
+std::string without_indentation(const std::string& text) {
+    std::istringstream lines(text);
+    std::string result = "\n";
+    for (std::string line; std::getline(lines, line);) {
+        line.erase(0, line.find_first_not_of(' '));
+        result += line + "\n";
+    }
+    return result;
+}
+
+void expect_compiled(const std::vector<std::string>& blocks) {
+    const std::string examples = without_indentation(all_examples_text);
+    for (const std::string& block : blocks) {
+        EXPECT_NE(examples.find(without_indentation(block)), std::string::npos)
+            << "in none of examples/*.cpp:\n"
+            << block;
+    }
 }
 
 // Without the licence in its first line.
@@ -33,6 +66,18 @@ TEST(readme, shows_an_example_of_at_most_twenty_lines) {
     const std::string block = first_cpp_block(readme_text);
     EXPECT_GT(block.size(), 0U);
     EXPECT_LE(std::count(block.begin(), block.end(), '\n'), 20);
+}
+
+TEST(readme, shows_services_as_the_examples_have_them) {
+    const auto blocks = cpp_blocks(readme_text, "\n## Services\n");
+    EXPECT_EQ(blocks.size(), 3U);
+    expect_compiled(blocks);
+}
+
+TEST(readme, the_page_of_services_shows_only_what_is_compiled) {
+    const auto blocks = cpp_blocks(service_page_text);
+    EXPECT_EQ(blocks.size(), 7U);
+    expect_compiled(blocks);
 }
 
 } // namespace

@@ -159,17 +159,27 @@ TEST(types, driver_info_tells_limits_usage_and_totals_apart) {
     raw.segment_bytes = 16;
     raw.limit_ptys = 17;
     raw.ptys = 18;
+    raw.limit_exchanges = 19;
+    raw.services = 20;
+    raw.connections = 21;
+    raw.exchanges = 22;
+    raw.messages = 23;
+    raw.message_bytes = 24;
     raw.capacity_max = 256;
     const driver_info info(raw);
-    EXPECT_EQ(info.limits(), (driver_limits{1, 2, 3, 4, 13, 17}));
+    EXPECT_EQ(info.limits(), (driver_limits{1, 2, 3, 4, 13, 17, 19}));
     EXPECT_EQ(info.used(), (driver_usage{5, 6, 7, 14}));
-    EXPECT_EQ(info.totals(), (driver_totals{8, 9, 10, 11, 12, 15, 16, 18}));
+    EXPECT_EQ(info.totals(), (driver_totals{8, 9, 10, 11, 12, 15, 16, 18, 20, 21, 22, 23, 24}));
     EXPECT_EQ(info.capacity_max(), 16U << 20);
     const std::string text = printed(info);
     EXPECT_NE(text.find("\nbytes of segments: 14 of 13\n"), std::string::npos) << text;
     EXPECT_NE(text.find("\npseudo terminals: 18 of 17\n"), std::string::npos) << text;
     EXPECT_NE(text.find("15 segments"), std::string::npos) << text;
-    EXPECT_NE(text.find("16 bytes of segments\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("16 bytes of segments, 20 services, 21 connections, 22 exchanges, 23 "
+                        "messages of 24 bytes\n"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("\nexchanges of a connection: at most 19\n"), std::string::npos) << text;
 }
 
 TEST(types, driver_info_knows_the_events_of_each_feature) {
@@ -184,6 +194,11 @@ TEST(types, driver_info_knows_the_events_of_each_feature) {
     EXPECT_EQ(events(IPCSHIM_FEATURE_SEGMENTS),
               (event_set{event_code::recv_shared_mem, event_code::unshared_mem}));
     EXPECT_EQ(events(IPCSHIM_FEATURE_PTYS), event_set{event_code::recv_pty});
+    EXPECT_EQ(events(IPCSHIM_FEATURE_SOCKETS),
+              (event_set{event_code::recv_serv_sock, event_code::recv_sock_msg,
+                         event_code::serv_sock_closed, event_code::service_conn_request,
+                         event_code::service_client_closed, event_code::service_client_quitted,
+                         event_code::service_server_quitted}));
     EXPECT_EQ(events(~0ULL), event_set::all());
 }
 

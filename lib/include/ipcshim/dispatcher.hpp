@@ -43,6 +43,14 @@ public:
     dispatcher& on_unshared(std::function<void(const event&, const unshared_mem&)> function);
     /// What to do when the slave of a pseudo terminal was handed to this process.
     dispatcher& on_pty(std::function<void(const event&, const recv_pty&)> function);
+    /// What to do when one side of a socket was handed to this process.
+    dispatcher& on_socket(std::function<void(const event&, const recv_serv_sock&)> function);
+    /// What to do when a message waits in a socket.
+    dispatcher& on_message(std::function<void(const event&, const recv_sock_msg&)> function);
+    /// What to do when somebody wants to connect to a name that the port published.
+    dispatcher& on_request(std::function<void(const event&, const service_conn_request&)> function);
+    /// What to do when the other side of a socket has ended, whichever way.
+    dispatcher& on_socket_closed(std::function<void(const event&, const sock_closed&)> function);
     /// What to do with every other event, and with those of the kinds above that
     /// have no function.
     dispatcher& on_other(std::function<void(const event&)> function);

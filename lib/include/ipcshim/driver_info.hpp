@@ -12,15 +12,19 @@
 namespace ipcshim {
 
 /// What one uid may have, and what each port may hold. The module's parameters
-/// set it; CAP_SYS_RESOURCE is exempt from all but `events` and `ptys`. (Ours.)
+/// set it; CAP_SYS_RESOURCE is exempt from all but `events`, `ptys` and `exchanges`. (Ours.)
 struct driver_limits final {
-    std::uint64_t ports = 0;   ///< open ports for each uid
-    std::uint64_t objects = 0; ///< pipes, segments, ptys and tokens never claimed, for each uid
-    std::uint64_t bytes = 0;   ///< capacity of all pipes of a uid, and pty_bytes for each pty
-    std::uint64_t events = 0;  ///< events waiting in each port, beside pipe_closed
+    std::uint64_t ports = 0; ///< open ports for each uid
+    /// Pipes, segments, ptys, names, connections and tokens never claimed, for each uid.
+    std::uint64_t objects = 0;
+    /// Capacity of all pipes of a uid, pty_bytes for each pty, and messages in sockets.
+    std::uint64_t bytes = 0;
+    std::uint64_t events = 0;        ///< events waiting in each port, beside pipe_closed
     std::uint64_t segment_bytes = 0; ///< lengths of all segments of a uid
     /// Pseudo terminals in the whole driver; 0: the module knows none.
     std::uint64_t ptys = 0;
+    /// Open exchanges in each connection; 0: the module knows no sockets.
+    std::uint64_t exchanges = 0;
 
     friend bool operator==(const driver_limits&, const driver_limits&) = default;
 };
@@ -45,6 +49,11 @@ struct driver_totals final {
     std::uint64_t segments = 0;
     std::uint64_t segment_bytes = 0; ///< bytes allocated for the segments' contents
     std::uint64_t ptys = 0;          ///< pseudo terminals
+    std::uint64_t services = 0;      ///< names published
+    std::uint64_t connections = 0;
+    std::uint64_t exchanges = 0;     ///< that are open
+    std::uint64_t messages = 0;      ///< waiting in sockets
+    std::uint64_t message_bytes = 0; ///< payload of those
 
     friend bool operator==(const driver_totals&, const driver_totals&) = default;
 };
@@ -69,7 +78,7 @@ public:
     [[nodiscard]] std::uint32_t page_size() const noexcept { return raw_.page_size; }
     /// The largest pipe, in bytes.
     [[nodiscard]] std::uint64_t capacity_max() const noexcept;
-    /// The longest message, in bytes.
+    /// The longest message of a pipe, in bytes.
     [[nodiscard]] std::uint32_t message_max() const noexcept { return raw_.message_max; }
     /// A raw write(2) of at most so many bytes is one piece even where it does
     /// not wait.

@@ -113,6 +113,59 @@ struct recv_pty final {
     friend bool operator==(const recv_pty&, const recv_pty&) = default;
 };
 
+/// Somebody handed this process one side of a socket; port::claim_socket() takes
+/// it. (NightOS: RECV_SERV_SOCK.)
+struct recv_serv_sock final {
+    role side{};                   ///< the side that is to be claimed
+    std::uint32_t message_max = 0; ///< bytes, the largest message
+    std::uint64_t connection = 0;  ///< number of the connection
+    std::uint64_t inode = 0;       ///< st_ino of that side
+
+    friend bool operator==(const recv_serv_sock&, const recv_serv_sock&) = default;
+};
+
+/// A message waits in a socket of this process; socket::read() takes it. Another
+/// thread may have taken it by then. (NightOS: RECV_SOCK_MSG.)
+struct recv_sock_msg final {
+    exchange_id exchange = 0;
+    std::uint16_t code = 0;        ///< of the method or notification
+    std::uint16_t error = 0;       ///< 0: none, else the sender's own word
+    bool concludes = false;        ///< the exchange ends with it
+    bool opens = false;            ///< it is the first of its exchange
+    bool is_notification = false;  ///< of an exchange that the service opened
+    std::uint16_t descriptors = 0; ///< how many it carries
+    std::uint64_t length = 0;      ///< bytes
+    std::uint64_t inode = 0;       ///< st_ino of the socket
+
+    friend bool operator==(const recv_sock_msg&, const recv_sock_msg&) = default;
+};
+
+/// Somebody wants to connect to a name that this port has published;
+/// port::accept() or port::reject() answers. (NightOS: SERVICE_CONN_REQUEST.)
+struct service_conn_request final {
+    std::uint64_t connection = 0;  ///< number of the connection that will be
+    std::uint64_t service = 0;     ///< number of the name, published_service::number()
+    std::uint32_t message_max = 0; ///< bytes, the largest message
+    deadline until = no_deadline;  ///< so long the client waits
+
+    friend bool operator==(const service_conn_request&, const service_conn_request&) = default;
+};
+
+/// The other side of a socket has ended. The code of the event says which way, and
+/// each of the four has this. (NightOS: SERV_SOCK_CLOSED, SERVICE_CLIENT_CLOSED,
+/// SERVICE_CLIENT_QUITTED, SERVICE_SERVER_QUITTED; what it tells is ours.)
+struct sock_closed final {
+    ipcshim::how how{};                ///< how it ended
+    std::int32_t status = 0;           ///< exit code or signal number, see `how`
+    role side{};                       ///< which side was mine
+    std::uint64_t connection = 0;      ///< number of the connection
+    std::uint64_t inode = 0;           ///< st_ino of the side that was mine
+    std::uint32_t messages_unread = 0; ///< sent by me, and not read by the other side
+    std::uint32_t exchanges = 0;       ///< that were open
+
+    friend bool operator==(const sock_closed&, const sock_closed&) = default;
+};
+
 /// One event, 64 bytes, exactly as the module wrote it.
 class IPCSHIM_API event final {
 public:
@@ -120,7 +173,9 @@ public:
     /// not know.
     using data_type =
         std::variant<std::monostate, ipcshim::recv_pipe, ipcshim::pipe_closed,
-                     ipcshim::recv_shared_mem, ipcshim::unshared_mem, ipcshim::recv_pty>;
+                     ipcshim::recv_shared_mem, ipcshim::unshared_mem, ipcshim::recv_pty,
+                     ipcshim::recv_serv_sock, ipcshim::recv_sock_msg, ipcshim::service_conn_request,
+                     ipcshim::sock_closed>;
 
     /// An empty event with code 0.
     event() noexcept = default;
@@ -150,6 +205,16 @@ public:
     [[nodiscard]] std::optional<ipcshim::unshared_mem> as_unshared_mem() const noexcept;
     /// What it says if it is a recv_pty event, else nothing.
     [[nodiscard]] std::optional<ipcshim::recv_pty> as_recv_pty() const noexcept;
+    /// What it says if it is a recv_serv_sock event, else nothing.
+    [[nodiscard]] std::optional<ipcshim::recv_serv_sock> as_recv_serv_sock() const noexcept;
+    /// What it says if it is a recv_sock_msg event, else nothing.
+    [[nodiscard]] std::optional<ipcshim::recv_sock_msg> as_recv_sock_msg() const noexcept;
+    /// What it says if it is a service_conn_request event, else nothing.
+    [[nodiscard]] std::optional<ipcshim::service_conn_request>
+    as_service_conn_request() const noexcept;
+    /// What it says if it is one of serv_sock_closed, service_client_closed,
+    /// service_client_quitted and service_server_quitted, else nothing.
+    [[nodiscard]] std::optional<ipcshim::sock_closed> as_sock_closed() const noexcept;
     /// The kernel's structure.
     [[nodiscard]] const ::ipcshim_event& raw() const noexcept { return raw_; }
 
@@ -168,6 +233,10 @@ IPCSHIM_API std::ostream& operator<<(std::ostream& out, const pipe_closed& value
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const recv_shared_mem& value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const unshared_mem& value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const recv_pty& value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, const recv_serv_sock& value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, const recv_sock_msg& value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, const service_conn_request& value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, const sock_closed& value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, const event_set& value);
 
 } // namespace ipcshim

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <variant>
@@ -20,9 +21,12 @@
 #include <ipcshim/driver_info.hpp>
 #include <ipcshim/error.hpp>
 #include <ipcshim/event.hpp>
+#include <ipcshim/message.hpp>
 #include <ipcshim/pipe.hpp>
 #include <ipcshim/pty.hpp>
+#include <ipcshim/published_service.hpp>
 #include <ipcshim/segment.hpp>
+#include <ipcshim/socket.hpp>
 #include <ipcshim/types.hpp>
 
 namespace ipcshim {
@@ -78,6 +82,10 @@ struct event_handlers final {
     std::function<void(const event&, const recv_shared_mem&)> memory{};
     std::function<void(const event&, const unshared_mem&)> unshared{};
     std::function<void(const event&, const recv_pty&)> pty{};
+    std::function<void(const event&, const recv_serv_sock&)> socket{};
+    std::function<void(const event&, const recv_sock_msg&)> message{};
+    std::function<void(const event&, const service_conn_request&)> request{};
+    std::function<void(const event&, const sock_closed&)> socket_closed{};
     std::function<void(const event&)> other{};
 };
 
@@ -206,7 +214,7 @@ public:
     // --- taking ----------------------------------------------------------
 
     /// What a token can stand for.
-    using claimed = std::variant<sender, receiver, segment, pty_slave>;
+    using claimed = std::variant<sender, receiver, segment, pty_slave, socket>;
 
     /// Turns a token into what it stands for. Owner; any port of the process
     /// that the token was made for will do. (Ours: CLAIM.)
@@ -255,6 +263,19 @@ public:
     /// now.
     [[nodiscard]] pty_slave claim_pty(ipcshim::token which, bool nonblocking = false) const;
     [[nodiscard]] pty_slave claim_pty(ipcshim::token which, bool nonblocking,
+                                      std::error_code& error) const noexcept;
+
+    /// Claims the side of a socket that a recv_serv_sock event announces.
+    /// Errors: as claim(), and EINVAL the event announces no socket; the token
+    /// stays good then.
+    [[nodiscard]] socket claim_socket(const event& announced, bool nonblocking = false) const;
+    [[nodiscard]] socket claim_socket(const event& announced, bool nonblocking,
+                                      std::error_code& error) const noexcept;
+    /// Claims it by a token that was told otherwise.
+    /// Errors: as claim(), and EINVAL it stood for something else, which is closed
+    /// now.
+    [[nodiscard]] socket claim_socket(ipcshim::token which, bool nonblocking = false) const;
+    [[nodiscard]] socket claim_socket(ipcshim::token which, bool nonblocking,
                                       std::error_code& error) const noexcept;
 
     // --- opening ---------------------------------------------------------
@@ -327,6 +348,84 @@ public:
     [[nodiscard]] pty open_pty(const pty_parameters& parameters = {}) const;
     [[nodiscard]] pty open_pty(const pty_parameters& parameters,
                                std::error_code& error) const noexcept;
+
+    // --- services ------------------------------------------------------------
+
+    /// From now on this port has the name, and gets a service_conn_request event
+    /// for each client, whether it handles that code or not. Who may connect: see
+    /// set_access(). Owner. (Ours; NightOS names its services by their application.)
+    /// \param name 1 to service_name_max bytes of printable ASCII; each user has
+    ///        names of its own, and "sys." begins those that are one set for all
+    /// \return withdraws the name when it is destroyed; the port must stay open
+    /// Errors: EADDRINUSE taken; EINVAL no such name can be, or message_max is out
+    /// of range; ENAMETOOLONG; EPERM not the owner, or the name begins with "sys."
+    /// and CAP_SYS_ADMIN is missing; EDQUOT a limit.
+    [[nodiscard]] published_service publish(std::string_view name,
+                                            const publish_parameters& parameters = {}) const;
+    /// The twin; nothing published when it fails. ENOMEM also for its own copy of
+    /// the name.
+    [[nodiscard]] published_service publish(std::string_view name,
+                                            const publish_parameters& parameters,
+                                            std::error_code& error) const noexcept;
+
+    /// Asks a service for a connection and waits for its answer. Events of the
+    /// socket come to this process. (NightOS: CONNECT_SERVICE.)
+    /// \return the client's side
+    /// Errors: ENOENT nobody has published that name; EPERM not allowed to reach
+    /// it; ECONNREFUSED rejected, as a refused_error that tells the service's own
+    /// word; ECONNRESET the service ended before it answered; ETIMEDOUT no answer,
+    /// or with `wait` no such name, until the deadline; EAGAIN the queue of its
+    /// port is full; EMSGSIZE it allows no such largest message; EINVAL,
+    /// ENAMETOOLONG the name; EINTR, and the request is taken back; EDQUOT.
+    [[nodiscard]] socket connect(std::string_view name,
+                                 const connect_parameters& parameters = {}) const;
+    /// The twin; a closed socket when it fails.
+    /// \param reason set with ECONNREFUSED: the service's own word, else 0
+    [[nodiscard]] socket connect(std::string_view name, const connect_parameters& parameters,
+                                 std::error_code& error, std::uint16_t& reason) const noexcept;
+
+    /// Accepts who asks in a service_conn_request event. Owner. (NightOS: ACCEPT.)
+    /// \return the service's side; connection() is the event's token as a number
+    /// Errors: ENOENT the client has given up, or it was answered before; EINVAL
+    /// the event is none of that kind.
+    [[nodiscard]] socket accept(const event& request, bool nonblocking = false) const;
+    [[nodiscard]] socket accept(const event& request, bool nonblocking,
+                                std::error_code& error) const noexcept;
+    /// Rejects it. Owner. (NightOS: REJECT.) Errors: as accept().
+    /// \param reason your own word, which the client is told
+    void reject(const event& request, std::uint16_t reason) const;
+    void reject(const event& request, std::uint16_t reason, std::error_code& error) const noexcept;
+
+    /// Who has published that name? Nothing: nobody. (NightOS: HAS_SERVICE.)
+    /// \param uid whose name it is; nothing: the caller's own
+    /// Errors: EPERM not allowed to reach it; EINVAL, ENAMETOOLONG the name.
+    [[nodiscard]] std::optional<service_info>
+    has_service(std::string_view name, std::optional<uid_t> uid = std::nullopt) const;
+    [[nodiscard]] std::optional<service_info> has_service(std::string_view name,
+                                                          std::optional<uid_t> uid,
+                                                          std::error_code& error) const noexcept;
+
+    /// A connection without a name: I keep one side, the process gets the other
+    /// one in a recv_serv_sock event. (NightOS: OPEN_SERV_SOCK.)
+    /// \param pid the process, greater than 0
+    /// \param mine the side that stays here
+    /// Errors: ESRCH no such process; EPERM not allowed to reach it; ECONNREFUSED
+    /// no port of it handles recv_serv_sock; EAGAIN its queue is full; EINVAL
+    /// message_max out of range; EDQUOT. Nothing was created then.
+    [[nodiscard]] socket open_socket(pid_t pid, role mine,
+                                     const open_socket_parameters& parameters = {}) const;
+    [[nodiscard]] socket open_socket(pid_t pid, role mine, const open_socket_parameters& parameters,
+                                     std::error_code& error) const noexcept;
+    /// The same without an event: the caller tells the token in its own way, the
+    /// process takes it with claim_socket(). ECONNREFUSED: it has no port.
+    /// (NightOS: notification mode SKIP.)
+    [[nodiscard]] unannounced<socket>
+    open_socket_unannounced(pid_t pid, role mine,
+                            const open_socket_parameters& parameters = {}) const;
+    /// Both sides stay here.
+    [[nodiscard]] socket_pair open_socket_pair(const open_socket_parameters& parameters = {}) const;
+    [[nodiscard]] socket_pair open_socket_pair(const open_socket_parameters& parameters,
+                                               std::error_code& error) const noexcept;
 
 private:
     explicit port(detail::handle&& owned) noexcept : handle_(std::move(owned)) {}

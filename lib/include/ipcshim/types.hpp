@@ -28,6 +28,20 @@ enum class event_code : std::uint16_t {
     recv_pipe = IPCSHIM_EVENT_RECV_PIPE,
     /// The other end of a pipe is closed.
     pipe_closed = IPCSHIM_EVENT_PIPE_CLOSED,
+    /// Somebody handed this process one side of a socket.
+    recv_serv_sock = IPCSHIM_EVENT_RECV_SERV_SOCK,
+    /// A message waits in a socket.
+    recv_sock_msg = IPCSHIM_EVENT_RECV_SOCK_MSG,
+    /// The other side of a socket without a name has ended.
+    serv_sock_closed = IPCSHIM_EVENT_SERV_SOCK_CLOSED,
+    /// Somebody wants to connect to a service of this process.
+    service_conn_request = IPCSHIM_EVENT_SERVICE_CONN_REQUEST,
+    /// A client has ended a connection in order.
+    service_client_closed = IPCSHIM_EVENT_SERVICE_CLIENT_CLOSED,
+    /// A client has died, or executed another program.
+    service_client_quitted = IPCSHIM_EVENT_SERVICE_CLIENT_QUITTED,
+    /// A service has let go of a connection, however.
+    service_server_quitted = IPCSHIM_EVENT_SERVICE_SERVER_QUITTED,
     /// Somebody shared a segment with this process, or one that it lent is back.
     recv_shared_mem = IPCSHIM_EVENT_RECV_SHARED_MEM,
     /// A segment was taken back, or its sharer has ended.
@@ -108,6 +122,18 @@ enum class memory_mode : std::uint16_t {
     made = IPCSHIM_MEM_MADE,
 };
 
+/// Which side of a connection. (NightOS: client and service.)
+enum class role : std::uint16_t {
+    /// Opens methods.
+    client = IPCSHIM_ROLE_CLIENT,
+    /// Opens notifications.
+    service = IPCSHIM_ROLE_SERVICE,
+};
+
+/// The number of an exchange: 1, 2, 3 ... in each connection, never used again.
+/// 0: none.
+using exchange_id = std::uint64_t;
+
 /// The size of a terminal's window; all 0 where nobody set it. (POSIX: struct
 /// winsize.)
 struct window_size final {
@@ -186,6 +212,14 @@ inline constexpr std::size_t capacity_unit = IPCSHIM_CAPACITY_UNIT;
 inline constexpr std::size_t capacity_max = std::size_t{IPCSHIM_CAPACITY_MAX} * capacity_unit;
 /// What one pseudo terminal counts for among its user's bytes.
 inline constexpr std::size_t pty_bytes = IPCSHIM_PTY_BYTES;
+/// The longest name of a service, in bytes.
+inline constexpr std::size_t service_name_max = IPCSHIM_NAME_MAX;
+/// The largest message of a socket unless asked for otherwise, and the largest
+/// that can be asked for; bytes.
+inline constexpr std::uint32_t socket_message = IPCSHIM_SOCKET_MESSAGE;
+inline constexpr std::uint32_t socket_message_max = IPCSHIM_SOCKET_MESSAGE_MAX;
+/// How many descriptors one message carries at most.
+inline constexpr std::size_t descriptors_max = IPCSHIM_DESCRIPTORS_MAX;
 /// Where the module is found.
 inline constexpr const char* default_device = IPCSHIM_DEVICE;
 
@@ -211,6 +245,7 @@ inline constexpr adopt_fd_t adopt_fd{};
 [[nodiscard]] IPCSHIM_API std::string_view to_string(io_mode value) noexcept;
 [[nodiscard]] IPCSHIM_API std::string_view to_string(cause value) noexcept;
 [[nodiscard]] IPCSHIM_API std::string_view to_string(access value) noexcept;
+[[nodiscard]] IPCSHIM_API std::string_view to_string(role value) noexcept;
 
 /// Prints the name, and the number as well where there is no name for it.
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, event_code value);
@@ -221,6 +256,7 @@ IPCSHIM_API std::ostream& operator<<(std::ostream& out, memory_mode value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, io_mode value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, cause value);
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, access value);
+IPCSHIM_API std::ostream& operator<<(std::ostream& out, role value);
 /// Prints the letters r, w, x, a dash for each that is missing, and c behind them
 /// for copy_on_write.
 IPCSHIM_API std::ostream& operator<<(std::ostream& out, rights value);

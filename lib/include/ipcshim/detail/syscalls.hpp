@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <signal.h> // NOLINT(modernize-deprecated-headers): sigaction, siginfo_t
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -52,6 +53,11 @@ public:
     virtual std::size_t page_size() noexcept = 0;
     virtual int fcntl(int fd, int command, int argument) noexcept = 0;
     virtual int eventfd() noexcept = 0;
+    virtual int epoll_create() noexcept = 0;
+    virtual int epoll_ctl(int set, int operation, int fd, ::epoll_event wanted) noexcept = 0;
+    /// No timeout waits for ever.
+    virtual int epoll_wait(int set, std::span<::epoll_event> found,
+                           const timespec* timeout) noexcept = 0;
     virtual int signalfd(const sigset_t& signals) noexcept = 0;
     virtual int signal_mask(int how, const sigset_t* change, sigset_t* previous) noexcept = 0;
     virtual int sigtimedwait(const sigset_t& signals, siginfo_t& info,
