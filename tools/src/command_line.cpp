@@ -3,14 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "commands.hpp"
 #include "own_terminal.hpp"
+#include "proc.hpp"
 
 namespace ipcshim::tools {
 
@@ -74,9 +78,102 @@ void add_events(CLI::App& app, verb& chosen) {
 void add_inspect(CLI::App& app, verb& chosen) {
     auto options = std::make_shared<inspect_options>();
     CLI::App* command = app.add_subcommand("inspect", "What of ipcshim another process has open");
-    command->add_option("PID", options->pid, "The process")->required()->check(a_pid);
+    CLI::Option* pid = command->add_option("PID", options->pid, "The process")->check(a_pid);
+    command->add_flag("-w,--waits", options->waits,
+                      "Only who waits for whom; without a PID: of all processes");
     command->add_flag("--json", options->json, "As JSON");
-    command->callback([options, &chosen] { chosen = [options] { return inspect(*options); }; });
+    command->callback([options, pid, &chosen] {
+        if (pid->empty() && !options->waits) {
+            throw CLI::RequiredError("PID");
+        }
+        chosen = [options] { return inspect(*options); };
+    });
+}
+
+void add_services(CLI::App& app, verb& chosen) {
+    auto options = std::make_shared<services_options>();
+    CLI::App* command =
+        app.add_subcommand("services", "The names that are published, and by which processes");
+    command->add_flag("--json", options->json, "As JSON");
+    command->callback([options, &chosen] { chosen = [options] { return services(*options); }; });
+}
+
+// A number of 16 bits, decimal or after 0x.
+std::optional<std::uint16_t> parse_code(std::string_view text) {
+    const bool hexadecimal = text.starts_with("0x");
+    const std::string_view digits = hexadecimal ? text.substr(2) : text;
+    std::uint16_t code = 0;
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), code, hexadecimal ? 16 : 10);
+    return error == std::errc() && end == digits.data() + digits.size() ? std::optional(code)
+                                                                        : std::nullopt;
+}
+
+std::string a_code(const std::string& text) {
+    return parse_code(text) ? std::string()
+                            : "'" + text + "' is not a code; give a whole number, 0 to 65535";
+}
+
+std::string a_uid(const std::string& text) {
+    return parse_number<uid_t>(text) ? std::string()
+                                     : "'" + text + "' is not a user; give the uid, a number";
+}
+
+void add_call(CLI::App& app, verb& chosen) {
+    auto options = std::make_shared<call_options>();
+    auto code = std::make_shared<std::string>();
+    CLI::App* command = app.add_subcommand("call", "Call a method of a service, once");
+    command->add_option("NAME", options->name, "The service")->required();
+    command->add_option("CODE", *code, "Of the method, 0 to 65535")->required()->check(a_code);
+    command->add_option("PAYLOAD", options->payload, "What it is told; '-': the input");
+    command->add_option("-t,--timeout", options->seconds, "Seconds that all of it may take")
+        ->check(CLI::NonNegativeNumber);
+    command->add_flag("-w,--wait", options->wait, "Wait for a name that nobody has published yet");
+    command->add_option("--uid", options->uid, "A name of that user, not of the own one")
+        ->check(a_uid);
+    command->add_flag("--cbor", options->cbor, "Payload and answer are JSON here, CBOR there");
+    command->add_flag("--json", options->json, "Tell of the answer as JSON");
+    command->callback([options, code, &chosen] {
+        options->code = parse_code(*code).value_or(0);
+        chosen = [options] { return call(*options); };
+    });
+}
+
+// Of a command that runs another one: all from the first word on that is no option
+// of ours belongs to that.
+std::vector<std::string> command_words(const CLI::App& command,
+                                       const std::vector<std::string>& rest) {
+    std::vector<std::string> words = command.remaining();
+    if (!words.empty() && words.front().starts_with('-')) {
+        throw CLI::ValidationError("'" + words.front() +
+                                   "' is no option; put '--' before a command of that name");
+    }
+    // "--" is ours only where it comes before the command.
+    words.insert(words.end(), rest.begin() + (words.empty() && !rest.empty() ? 1 : 0), rest.end());
+    if (words.empty()) {
+        throw CLI::RequiredError("COMMAND");
+    }
+    return words;
+}
+
+// \param rest what followed the first "--", with it
+void add_serve(CLI::App& app, const std::vector<std::string>& rest, verb& chosen) {
+    auto options = std::make_shared<serve_options>();
+    CLI::App* command = app.add_subcommand("serve", "A service that runs a command for each call");
+    command->add_option("NAME", options->name, "The name to publish")->required();
+    command->add_option("-j,--threads", options->at_once, "Calls that are served at once")
+        ->check(CLI::Range(1, 1024));
+    command->add_option("--max", options->message_max, "Bytes of the largest message")
+        ->transform(CLI::AsSizeValue(false));
+    command->add_option("-n,--count", options->count, "End after so many calls");
+    command->add_flag("--anybody", options->anybody, "Other users may call, too");
+    command->add_flag("-q,--quiet", options->quiet, "Don't tell the name and the pid");
+    command->prefix_command();
+    command->footer("Then the command: ipcshim serve [OPTIONS] NAME [--] COMMAND [ARGUMENT]...");
+    command->callback([options, command, &rest, &chosen] {
+        options->command = command_words(*command, rest);
+        chosen = [options] { return serve(*options); };
+    });
 }
 
 // "80x24", each number 1 to 65535.
@@ -90,22 +187,10 @@ void add_pty(CLI::App& app, const std::vector<std::string>& rest, verb& chosen) 
     auto options = std::make_shared<pty_options>();
     CLI::App* command = app.add_subcommand("pty", "Run a command on a new pseudo terminal");
     command->add_option("-s,--size", options->size, "Columns and rows, as 80x24")->check(a_size);
-    // From the first word on that is no option of ours all belongs to the command.
     command->prefix_command();
     command->footer("Then the command: ipcshim pty [OPTIONS] [--] COMMAND [ARGUMENT]...");
     command->callback([options, command, &rest, &chosen] {
-        options->command = command->remaining();
-        // It is ours only where it comes before the command.
-        options->command.insert(options->command.end(),
-                                rest.begin() + (options->command.empty() && !rest.empty() ? 1 : 0),
-                                rest.end());
-        if (options->command.empty()) {
-            throw CLI::RequiredError("COMMAND");
-        }
-        if (!command->remaining().empty() && options->command.front().starts_with('-')) {
-            throw CLI::ValidationError("'" + options->command.front() +
-                                       "' is no option; put '--' before a command of that name");
-        }
+        options->command = command_words(*command, rest);
         chosen = [options] { return pty(*options); };
     });
 }
@@ -113,15 +198,15 @@ void add_pty(CLI::App& app, const std::vector<std::string>& rest, verb& chosen) 
 } // namespace
 
 int run(int argc, const char* const* argv) {
-    CLI::App app("Pipes, message pipes, shared memory and announcements between processes",
-                 "ipcshim");
+    CLI::App app("Pipes, shared memory, terminals and services between processes", "ipcshim");
     app.set_version_flag("--version", "ipcshim " IPCSHIM_VERSION);
     app.require_subcommand(1);
     app.footer("Each command has a manual page: man ipcshim-send");
     // The parser would take "--" for its own wherever it is in a command.
     std::vector<const char*> words(argv, argv + argc);
     std::vector<std::string> rest;
-    if (words.size() > 1 && words[1] == std::string_view("pty")) {
+    if (words.size() > 1 &&
+        (words[1] == std::string_view("pty") || words[1] == std::string_view("serve"))) {
         const auto found = std::find(words.begin() + 1, words.end(), std::string_view("--"));
         rest.assign(found, words.end());
         words.erase(found, words.end());
@@ -132,6 +217,9 @@ int run(int argc, const char* const* argv) {
     add_receive(app, chosen);
     add_events(app, chosen);
     add_inspect(app, chosen);
+    add_services(app, chosen);
+    add_call(app, chosen);
+    add_serve(app, rest, chosen);
     add_pty(app, rest, chosen);
     try {
         app.parse(static_cast<int>(words.size()), words.data());

@@ -19,6 +19,10 @@ namespace ipcshim::tools {
 inline constexpr int done = 0;
 inline constexpr int failed = 1;
 inline constexpr int misused = 2;
+// For a command that is to be run, as shells have them.
+inline constexpr int not_executable = 126;
+inline constexpr int not_found = 127;
+inline constexpr int by_signal = 128; ///< and the number of the signal
 
 struct info_options final {
     bool json = false;
@@ -52,10 +56,42 @@ struct events_options final {
 [[nodiscard]] int events(const events_options& options);
 
 struct inspect_options final {
-    pid_t pid = 0;
+    pid_t pid = 0; ///< with `waits` 0: every process
+    bool waits = false;
     bool json = false;
 };
 [[nodiscard]] int inspect(const inspect_options& options);
+
+struct services_options final {
+    bool json = false;
+};
+[[nodiscard]] int services(const services_options& options);
+
+struct call_options final {
+    std::string name;
+    std::uint16_t code = 0;
+    std::string payload;           ///< "-": the input
+    std::optional<double> seconds; ///< for all of it
+    bool wait = false;             ///< for a name that nobody has yet
+    std::optional<uid_t> uid;      ///< whose name; nothing: the caller's
+    bool cbor = false;
+    bool json = false;
+};
+/// \return 0, or the service's error code (255: it is larger than that), or
+///         not_called
+[[nodiscard]] int call(const call_options& options);
+inline constexpr int not_called = 125; // as env(1) and timeout(1) have it
+
+struct serve_options final {
+    std::string name;
+    std::vector<std::string> command;
+    std::size_t at_once = 1;
+    std::uint32_t message_max = 0;      ///< bytes, 0: what the module gives
+    std::optional<std::uint64_t> count; ///< end after so many calls
+    bool anybody = false;
+    bool quiet = false;
+};
+[[nodiscard]] int serve(const serve_options& options);
 
 struct pty_options final {
     std::string size; ///< "COLUMNSxROWS"; empty: that of the caller's terminal

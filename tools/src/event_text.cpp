@@ -68,6 +68,34 @@ nlohmann::ordered_json to_json(const event& what) {
         object["rows"] = terminal->size.rows;
         object["columns"] = terminal->size.columns;
         object["inode"] = terminal->inode;
+    } else if (const auto socket = what.as_recv_serv_sock()) {
+        object["side"] = to_string(socket->side);
+        object["message_max"] = socket->message_max;
+        object["connection"] = socket->connection;
+        object["inode"] = socket->inode;
+    } else if (const auto message = what.as_recv_sock_msg()) {
+        object["exchange"] = message->exchange;
+        object["message_code"] = message->code;
+        object["error"] = message->error;
+        object["opens"] = message->opens;
+        object["concludes"] = message->concludes;
+        object["notification"] = message->is_notification;
+        object["descriptors"] = message->descriptors;
+        object["length"] = message->length;
+        object["inode"] = message->inode;
+    } else if (const auto request = what.as_service_conn_request()) {
+        object["connection"] = request->connection;
+        object["service"] = request->service;
+        object["message_max"] = request->message_max;
+        object["deadline"] = request->until.time_since_epoch().count();
+    } else if (const auto ended = what.as_sock_closed()) {
+        object["how"] = to_string(ended->how);
+        object["status"] = ended->status;
+        object["side"] = to_string(ended->side);
+        object["connection"] = ended->connection;
+        object["inode"] = ended->inode;
+        object["messages_unread"] = ended->messages_unread;
+        object["exchanges"] = ended->exchanges;
     }
     return object;
 }

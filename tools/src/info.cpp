@@ -29,6 +29,9 @@ nlohmann::ordered_json features_of(const driver_info& found) {
     if (found.has(IPCSHIM_FEATURE_PTYS)) {
         names.emplace_back("ptys");
     }
+    if (found.has(IPCSHIM_FEATURE_SOCKETS)) {
+        names.emplace_back("sockets");
+    }
     return names;
 }
 
@@ -51,7 +54,8 @@ nlohmann::ordered_json to_json(const driver_info& found) {
           {"bytes", limits.bytes},
           {"events", limits.events},
           {"segment_bytes", limits.segment_bytes},
-          {"ptys", limits.ptys}}},
+          {"ptys", limits.ptys},
+          {"exchanges", limits.exchanges}}},
         {"used",
          {{"ports", used.ports},
           {"objects", used.objects},
@@ -65,7 +69,12 @@ nlohmann::ordered_json to_json(const driver_info& found) {
           {"ring_bytes", totals.ring_bytes},
           {"segments", totals.segments},
           {"segment_bytes", totals.segment_bytes},
-          {"ptys", totals.ptys}}},
+          {"ptys", totals.ptys},
+          {"services", totals.services},
+          {"connections", totals.connections},
+          {"exchanges", totals.exchanges},
+          {"messages", totals.messages},
+          {"message_bytes", totals.message_bytes}}},
     };
 }
 
@@ -87,12 +96,13 @@ void print(const driver_info& found) {
                found.capacity_max(), found.message_max());
     fmt::print("this user\n"
                "  ports              {} of {}\n"
-               "  objects            {} of {} (pipes, segments, ptys, tokens)\n"
-               "  bytes of pipes     {} of {} (and of ptys)\n"
+               "  objects            {} of {} (pipes, segments, ptys, names, connections, tokens)\n"
+               "  bytes of pipes     {} of {} (and of ptys, and of messages in sockets)\n"
                "  bytes of segments  {} of {}\n"
-               "  events in a port   at most {}\n",
+               "  events in a port   at most {}\n"
+               "  open exchanges     at most {} in a connection\n",
                used.ports, limits.ports, used.objects, limits.objects, used.bytes, limits.bytes,
-               used.segment_bytes, limits.segment_bytes, limits.events);
+               used.segment_bytes, limits.segment_bytes, limits.events, limits.exchanges);
     fmt::print("all users\n"
                "  ports              {}\n"
                "  pipes              {}\n"
@@ -101,9 +111,14 @@ void print(const driver_info& found) {
                "  events waiting     {}\n"
                "  ring memory        {} bytes\n"
                "  segment memory     {} bytes\n"
-               "  pseudo terminals   {} of {}\n",
+               "  pseudo terminals   {} of {}\n"
+               "  names published    {}\n"
+               "  connections        {}\n"
+               "  open exchanges     {}\n"
+               "  messages waiting   {} ({} bytes)\n",
                totals.ports, totals.pipes, totals.segments, totals.tokens, totals.events,
-               totals.ring_bytes, totals.segment_bytes, totals.ptys, limits.ptys);
+               totals.ring_bytes, totals.segment_bytes, totals.ptys, limits.ptys, totals.services,
+               totals.connections, totals.exchanges, totals.messages, totals.message_bytes);
     if (const std::string note = found.abi_note(); !note.empty()) {
         fmt::print("note: {}\n", note);
     }

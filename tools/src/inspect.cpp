@@ -2,79 +2,24 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
-#include <array>
-#include <charconv>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
-#include <ipcshim/types.hpp>
-
 #include "commands.hpp"
+#include "proc.hpp"
+#include "socket_state.hpp"
+#include "waits.hpp"
 
 namespace ipcshim::tools {
 
 namespace {
 
-namespace fs = std::filesystem;
-
-// A segment can be mapped without a descriptor of it.
-constexpr int none = -1;
-
-struct descriptor final {
-    int number = none;
-    std::string target; ///< what /proc/PID/fd/N points to
-    std::vector<std::pair<std::string, std::string>> fields{};
-    std::vector<std::string> mappings{}; ///< of a segment: "START-END rw-s", hexadecimal
-};
-
-bool is_ours(std::string_view target) {
-    return target == default_device || target.starts_with("/dev/ttyIPC") ||
-           target.find("ipcshim:[") != std::string_view::npos;
-}
-
-// What the kernel says of every file.
-bool is_common(std::string_view field) {
-    constexpr std::array<std::string_view, 4> common{"pos", "flags", "mnt_id", "ino"};
-    return std::find(common.begin(), common.end(), field) != common.end();
-}
-
-std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view blank = " \t";
-    const auto first = text.find_first_not_of(blank);
-    if (first == std::string_view::npos) {
-        return {};
-    }
-    return text.substr(first, text.find_last_not_of(blank) - first + 1);
-}
-
-std::vector<std::pair<std::string, std::string>> fields_of(const fs::path& path) {
-    std::vector<std::pair<std::string, std::string>> fields{};
-    std::ifstream lines(path);
-    for (std::string line; std::getline(lines, line);) {
-        const auto colon = line.find(':');
-        if (colon == std::string::npos) {
-            continue;
-        }
-        const std::string_view name = trimmed(std::string_view(line).substr(0, colon));
-        if (!is_common(name)) {
-            fields.emplace_back(name, trimmed(std::string_view(line).substr(colon + 1)));
-        }
-    }
-    return fields;
-}
-
-std::vector<descriptor> descriptors_of(pid_t pid) {
-    const fs::path process = fs::path("/proc") / std::to_string(pid);
+std::vector<descriptor> look_into(pid_t pid) {
     std::error_code error;
-    fs::directory_iterator each(process / "fd", error);
+    std::vector<descriptor> found = descriptors_of(pid, error);
     if (error == std::errc::no_such_file_or_directory) {
         throw std::system_error(error,
                                 fmt::format("there is no process {}; look at its pid again", pid));
@@ -83,70 +28,84 @@ std::vector<descriptor> descriptors_of(pid_t pid) {
         throw std::system_error(
             error, fmt::format("cannot look into process {}; run as its user or as root", pid));
     }
-    std::vector<descriptor> found;
-    for (const fs::directory_entry& entry : each) {
-        const std::string name = entry.path().filename();
-        // It may be closed by now: then it is nothing to tell of.
-        const std::string target = fs::read_symlink(entry.path(), error);
-        int number = 0;
-        const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
-        if (error || parsed.ec != std::errc() || !is_ours(target)) {
-            continue;
-        }
-        found.push_back(
-            {.number = number, .target = target, .fields = fields_of(process / "fdinfo" / name)});
-    }
-    std::sort(found.begin(), found.end(),
-              [](const descriptor& a, const descriptor& b) { return a.number < b.number; });
+    add_mappings(pid, found);
     return found;
 }
 
-// What of segments is mapped goes to the descriptor of the segment, or to an
-// entry without one.
-void add_mappings(pid_t pid, std::vector<descriptor>& found) {
-    std::ifstream lines(fs::path("/proc") / std::to_string(pid) / "maps");
-    for (std::string line; std::getline(lines, line);) {
-        // START-END RIGHTS OFFSET DEVICE INODE TARGET
-        const auto place = line.find("ipcshim:[segment:");
-        if (place == std::string::npos) {
-            continue;
-        }
-        const std::string target = line.substr(place);
-        const auto range = line.find(' ');
-        auto owner = std::find_if(found.begin(), found.end(),
-                                  [&](const descriptor& each) { return each.target == target; });
-        if (owner == found.end()) {
-            found.push_back({.target = target});
-            owner = std::prev(found.end());
-        }
-        owner->mappings.push_back(line.substr(0, line.find(' ', range + 1)));
+nlohmann::ordered_json to_json(const open_exchange& what) {
+    return {{"exchange", what.number},
+            {"code", what.code},
+            {"opener", to_string(what.opener)},
+            {"turn", what.turn ? to_string(*what.turn) : std::string_view("none")},
+            {"counter", what.counter},
+            {"waits", what.waits}};
+}
+
+nlohmann::ordered_json to_json(const descriptor& what) {
+    nlohmann::ordered_json object;
+    if (what.number != no_descriptor) {
+        object["fd"] = what.number;
     }
+    object["target"] = what.target;
+    for (const auto& [name, value] : what.fields) {
+        // Those that come more than once have a list of their own below.
+        if (name != service_field && name != exchange_field) {
+            object["info"][name] = value;
+        }
+    }
+    for (const published_name& each : names_of(what)) {
+        object["services"].push_back({{"service", each.number}, {"name", each.name}});
+    }
+    if (const auto socket = socket_of(what)) {
+        for (const open_exchange& each : socket->exchanges) {
+            object["exchanges"].push_back(to_json(each));
+        }
+    }
+    if (!what.mappings.empty()) {
+        object["mappings"] = what.mappings;
+    }
+    return object;
 }
 
 void print_json(const std::vector<descriptor>& found) {
     auto list = nlohmann::ordered_json::array();
     for (const descriptor& each : found) {
-        nlohmann::ordered_json object;
-        if (each.number != none) {
-            object["fd"] = each.number;
-        }
-        object["target"] = each.target;
-        for (const auto& [name, value] : each.fields) {
-            object["info"][name] = value;
-        }
-        if (!each.mappings.empty()) {
-            object["mappings"] = each.mappings;
-        }
-        list.push_back(std::move(object));
+        list.push_back(to_json(each));
     }
     fmt::print("{}\n", list.dump(2));
+}
+
+void print(const descriptor& what) {
+    fmt::print("{}: {}\n", what.number == no_descriptor ? "-" : std::to_string(what.number),
+               what.target);
+    for (const auto& [name, value] : what.fields) {
+        fmt::print("    {:<20} {}\n", name, value);
+    }
+    for (const std::string& mapping : what.mappings) {
+        fmt::print("    {:<20} {}\n", "mapped", mapping);
+    }
+}
+
+int show_waits(const inspect_options& options) {
+    const std::vector<waiting> waits =
+        options.pid == 0 ? waits_everywhere() : waits_around(options.pid, look_into(options.pid));
+    if (options.json) {
+        fmt::print("{}\n", to_json(waits).dump(2));
+    } else if (waits.empty()) {
+        fmt::print("nobody waits for an answer\n");
+    } else {
+        fmt::print("{}", to_text(waits));
+    }
+    return done;
 }
 
 } // namespace
 
 int inspect(const inspect_options& options) {
-    std::vector<descriptor> found = descriptors_of(options.pid);
-    add_mappings(options.pid, found);
+    if (options.waits) {
+        return show_waits(options);
+    }
+    const std::vector<descriptor> found = look_into(options.pid);
     if (options.json) {
         print_json(found);
         return done;
@@ -155,14 +114,10 @@ int inspect(const inspect_options& options) {
         fmt::print("process {} has nothing of ipcshim open\n", options.pid);
     }
     for (const descriptor& each : found) {
-        fmt::print("{}: {}\n", each.number == none ? "-" : std::to_string(each.number),
-                   each.target);
-        for (const auto& [name, value] : each.fields) {
-            fmt::print("    {:<20} {}\n", name, value);
-        }
-        for (const std::string& mapping : each.mappings) {
-            fmt::print("    {:<20} {}\n", "mapped", mapping);
-        }
+        print(each);
+    }
+    if (const std::string waits = to_text(waits_around(options.pid, found)); !waits.empty()) {
+        fmt::print("\nwho waits for whom\n{}", waits);
     }
     return done;
 }

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,14 +23,11 @@
 
 #include "commands.hpp"
 #include "own_terminal.hpp"
+#include "signal_queue.hpp"
 
 namespace ipcshim::tools {
 
 namespace {
-
-constexpr int not_executable = 126; // as shells have these three
-constexpr int not_found = 127;
-constexpr int by_signal = 128;
 
 constexpr window_size usual_size{.rows = 24, .columns = 80};
 
@@ -44,43 +40,6 @@ constexpr std::size_t portion = 4096;
 // those that are passed on.
 constexpr std::array watched{SIGWINCH, SIGINT,  SIGQUIT, SIGTSTP,   SIGHUP,  SIGTERM,
                              SIGUSR1,  SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU};
-
-// Blocks them, and takes them by a descriptor.
-class signal_queue final {
-public:
-    signal_queue() {
-        sigset_t set{};
-        sigemptyset(&set);
-        for (const int signo : watched) {
-            sigaddset(&set, signo);
-        }
-        ::pthread_sigmask(SIG_BLOCK, &set, &before_);
-        fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK); // NOLINT(hicpp-signed-bitwise)
-        if (fd_ < 0) {
-            throw std::system_error(errno, std::generic_category(), "cannot watch for signals");
-        }
-    }
-    signal_queue(const signal_queue&) = delete;
-    signal_queue(signal_queue&&) = delete;
-    signal_queue& operator=(const signal_queue&) = delete;
-    signal_queue& operator=(signal_queue&&) = delete;
-    ~signal_queue() {
-        ::close(fd_);
-        ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    }
-
-    [[nodiscard]] int fd() const noexcept { return fd_; }
-    /// The number of the next one; 0: none waits.
-    [[nodiscard]] int next() const noexcept {
-        signalfd_siginfo info{};
-        return ::read(fd_, &info, sizeof(info)) == sizeof(info) ? static_cast<int>(info.ssi_signo)
-                                                                : 0;
-    }
-
-private:
-    sigset_t before_{};
-    int fd_ = -1;
-};
 
 // --- bytes on their way ---------------------------------------------------------
 
@@ -350,7 +309,7 @@ int pty(const pty_options& options) {
     // Ours, so that the end is that of the command, and not a moment in which
     // nobody has the terminal open.
     const pty_slave kept = master.open_slave();
-    const signal_queue signals;
+    const signal_queue signals(watched);
     // Before it runs: what is typed meanwhile is for the command.
     mine.make_raw();
     child command;

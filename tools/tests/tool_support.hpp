@@ -73,6 +73,7 @@ protected:
                 std::freopen(path(name + ".err").c_str(), "w", stderr) == nullptr) {
                 ::_exit(99);
             }
+            std::setvbuf(stderr, nullptr, _IONBF, 0); // as it was
             become(words);
         }
         children.push_back(child);

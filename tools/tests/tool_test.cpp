@@ -201,6 +201,9 @@ nlohmann::json features_of(const driver_info& now) {
     if (now.has(IPCSHIM_FEATURE_PTYS)) {
         names.emplace_back("ptys");
     }
+    if (now.has(IPCSHIM_FEATURE_SOCKETS)) {
+        names.emplace_back("sockets");
+    }
     return names;
 }
 
