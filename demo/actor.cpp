@@ -104,6 +104,30 @@ void actor::kill() {
     reap();
 }
 
+void actor::stop() {
+    int status = 0;
+
+    if (::kill(pid_, SIGSTOP) < 0) {
+        fail("SIGSTOP");
+    }
+    while (::waitpid(pid_, &status, WUNTRACED) < 0) {
+        if (errno != EINTR) {
+            fail("waitpid");
+        }
+    }
+    if (!WIFSTOPPED(status)) {
+        // It is reaped, and its pid may be another's by now.
+        pid_ = -1;
+        throw std::runtime_error(fmt::format("{}: ended instead of being stopped", role_));
+    }
+}
+
+void actor::go_on() const {
+    if (::kill(pid_, SIGCONT) < 0) {
+        fail("SIGCONT");
+    }
+}
+
 std::optional<nlohmann::json> actor::take_line() {
     const std::size_t end = pending_.find('\n');
 

@@ -43,6 +43,10 @@ public:
     nlohmann::json expect(const std::string& state, clock::time_point until);
     /// SIGKILL, and until it is reaped. Its pid is free then.
     void kill();
+    /// SIGSTOP, and until none of its threads runs any more.
+    void stop();
+    /// SIGCONT.
+    void go_on() const;
 
     /// Something that one of them said: which one, and what.
     struct heard {

@@ -18,6 +18,9 @@ void play_lines(stage& shown, const std::filesystem::path& text);
 void play_frames(stage& shown);
 /// A shell on a pseudo terminal, driven as by a person.
 void play_shell(stage& shown, const std::filesystem::path& text);
+/// A service, its clients, and what a kill of either does to the other.
+/// \param large a file whose first part is stored as a large value
+void play_store(stage& shown, const std::filesystem::path& large);
 /// A reader that is killed in mid-stream.
 void play_killed(stage& shown, const std::filesystem::path& file);
 /// Those who may not, or can't, be reached.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The demo: six acts, each played by processes of their own: this program
+// The demo: seven acts, each played by processes of their own: this program
 // again in another role, or a shell.
 #include <sys/ioctl.h>
 #include <sys/utsname.h>
@@ -22,6 +22,8 @@
 #include "pipeline.hpp"
 #include "roles.hpp"
 #include "stage.hpp"
+#include "store.hpp"
+#include "store_client.hpp"
 
 namespace {
 
@@ -32,6 +34,8 @@ struct options {
     pid_t target = 0;
     std::size_t bytes = 0;
     std::uint32_t frames = 0;
+    std::size_t number = 0;
+    std::uint64_t calls = 0;
     bool json = false;
     bool unicode = false;
 };
@@ -75,6 +79,7 @@ int perform(const options& given) {
     play([&] { demo::play_lines(stage, given.text); });
     play([&] { demo::play_frames(stage); });
     play([&] { demo::play_shell(stage, given.text); });
+    play([&] { demo::play_store(stage, given.file); });
     play([&] { demo::play_killed(stage, given.file); });
     play([&] { demo::play_refusals(stage); });
 
@@ -122,6 +127,15 @@ int main(int argc, char** argv) try {
          {source, filter, add_role("sink", [&] { demo::run_sink(given.frames); })}) {
         command->add_option("frames", given.frames)->required();
     }
+    add_role("store", [&] { demo::run_store(given.target_file); })
+        ->add_option("file", given.target_file)
+        ->required();
+    CLI::App* const store_client = add_role("store-client", [&] {
+        demo::run_store_client(given.number, given.calls, given.target_file);
+    });
+    store_client->add_option("number", given.number)->required();
+    store_client->add_option("calls", given.calls)->required();
+    store_client->add_option("file", given.target_file);
     CLI::App* const send_file =
         add_role("send-file", [&] { demo::send_file(given.target, given.target_file); });
     CLI::App* const send_lines =

@@ -146,7 +146,7 @@ void stage::check(std::string_view claim, bool holds) {
     }
 }
 
-void stage::progress(std::uint64_t done, std::uint64_t of, double seconds) {
+void stage::progress(std::uint64_t done, std::uint64_t of, double seconds, measure what) {
     if (look_.json || !look_.terminal || of == 0) {
         return;
     }
@@ -156,14 +156,17 @@ void stage::progress(std::uint64_t done, std::uint64_t of, double seconds) {
         return;
     }
     drawn_ = now;
-    const std::size_t width = look_.width - 42;
+    const std::size_t width = look_.width - 46;
     const auto full = static_cast<std::size_t>(std::min(done, of) * width / of);
-    const double rate = seconds > 0 ? static_cast<double>(done) / 1e6 / seconds : 0;
+    const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
+    const std::string told = what == measure::bytes
+                                 ? fmt::format("{:>9}  {:>6.1f} MB/s", megabytes(done), rate / 1e6)
+                                 : fmt::format("{:>9}  {:>6.0f} calls/s", grouped(done), rate);
 
-    fmt::print("\r     {}{} {:>3} %  {:>9}  {:>6.1f} MB/s\033[K",
+    fmt::print("\r     {}{} {:>3} %  {}\033[K",
                paint(colour::green, repeated(look_.unicode ? "\u2588" : "#", full)),
                paint(colour::dim, repeated(look_.unicode ? "\u2591" : "-", width - full)),
-               std::min(done, of) * 100 / of, megabytes(done), rate);
+               std::min(done, of) * 100 / of, told);
     show();
     bar_ = done >= of ? bar::whole : bar::moving;
 }

@@ -41,8 +41,11 @@ public:
     void figure(const std::string& name, const nlohmann::json& value);
     /// Something that has to be true.
     void check(std::string_view claim, bool holds);
+    /// What is counted while something goes on.
+    enum class measure { bytes, calls };
     /// How far something is; drawn only where it can be drawn over.
-    void progress(std::uint64_t done, std::uint64_t of, double seconds);
+    void progress(std::uint64_t done, std::uint64_t of, double seconds,
+                  measure what = measure::bytes);
 
     /// The verdict. \return whether everything held
     bool verdict(double seconds);

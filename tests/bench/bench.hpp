@@ -165,6 +165,8 @@ void add_uring(rows& all);
 void add_pty(rows& all);
 void add_handover(rows& all);
 void add_segment(rows& all);
+void add_call(rows& all);
+void add_call_library(rows& all);
 void add_notify(rows& all);
 void add_open(rows& all);
 void add_memory(rows& all);

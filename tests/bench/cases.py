@@ -54,7 +54,8 @@ def user_copies(measured: Measured, size: int) -> float:
 
 def empty_calls(count: int) -> Floor:
     words = {1: "one empty system call", 2: "two empty system calls",
-             3: "three empty system calls", 4: "four empty system calls"}
+             3: "three empty system calls", 4: "four empty system calls",
+             5: "five empty system calls"}
     return Floor(words[count], lambda m: count * m("floor/empty_call"))
 
 
@@ -117,8 +118,15 @@ CASES = (
     Case("populate_64m", empty_calls(2), pages=PAGES_64M),
     Case("populate_64m_small", empty_calls(2), peer_row="populate_64m/peer", pages=PAGES_64M),
     Case("adopt_1m", ONE_MEMCPY, pages=PAGES_1M),
-    Case("call_64", mark=0.75, absent="service sockets are not in this version",
-         against="unix seqpacket"),
+    Case("call_64", empty_calls(3), 0.75),
+    Case("call_64_10", empty_calls(4), 1.20, peer_row="call_64_10/ours", peer_name="itself"),
+    Case("call_64_1k", empty_calls(4), 1.20, peer_row="call_64_10/ours",
+         peer_name="itself, 10 connections"),
+    # What the library's classes add to it.
+    Case("call_64_socket", empty_calls(3), peer_row="call_64/peer"),
+    Case("call_64_client", empty_calls(3), peer_row="call_64/peer"),
+    Case("connect", empty_calls(5)),
+    Case("call_descriptor", handed_over("1m"), pages=PAGES_1M),
     Case("notify", empty_calls(3), 1.60),
     Case("open_10", empty_calls(1), 1.20, peer_row="open_10/ours", peer_name="itself"),
     Case("open_10k", empty_calls(1), 1.20, peer_row="open_10/ours",
@@ -128,6 +136,8 @@ CASES = (
     Case("idle_segment_bytes",
          Floor("one eventfd(2)", lambda m: m("floor/two_eventfds") / 2), unit="bytes"),
     Case("idle_pty_bytes", Floor("two eventfd(2)", lambda m: m("floor/two_eventfds")),
+         unit="bytes"),
+    Case("idle_connection_bytes", Floor("two eventfd(2)", lambda m: m("floor/two_eventfds")),
          unit="bytes"),
     *(Case(name, mark=mark, absent=NO_WALL, against="pipe(2), two processors")
       for name, mark in (("wall_stream_64", 0.75), ("wall_stream_64k", 0.65),

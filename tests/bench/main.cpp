@@ -95,6 +95,8 @@ int main(int argc, char** argv) try {
     bench::add_pty(all);
     bench::add_handover(all);
     bench::add_segment(all);
+    bench::add_call(all);
+    bench::add_call_library(all);
     bench::add_notify(all);
     bench::add_open(all);
     bench::add_memory(all);

@@ -5,7 +5,10 @@
 // idle_segment_bytes: for each segment of a mebibyte that was never touched.
 // idle_pty_bytes: for each pseudo terminal whose slave is open once and through
 // which nothing went so far.
+// idle_connection_bytes: for each connection, both sides open here, through which
+// nothing went so far.
 #include "memory_file.hpp"
+#include "socket_abi.hpp"
 #include "terminal.hpp"
 
 #include <ipcshim/segment.hpp>
@@ -184,6 +187,23 @@ void add_memory(rows& all) {
                 state.SetLabel("devpts");
                 each_costs(
                     state, open_devpts, [] {}, many_terminals);
+            })
+        ->Iterations(1)
+        ->Repetitions(3);
+    all.add("idle_connection_bytes/ours",
+            [](auto& state) {
+                const descriptor port = open_port();
+
+                state.SetLabel("connection, both its sockets");
+                each_costs(
+                    state, [&] { return make_connection(port); }, [] {});
+            })
+        ->Iterations(1)
+        ->Repetitions(3);
+    all.add("idle_connection_bytes/peer",
+            [](auto& state) {
+                state.SetLabel("unix seqpacket pair");
+                each_costs(state, make_seqpacket, [] {});
             })
         ->Iterations(1)
         ->Repetitions(3);
