@@ -111,6 +111,8 @@ class Run:
         values = dict(self.variables)
         if self.kernel.name == "debug":
             values["IPCSHIM_DEBUG_KERNEL"] = "1"
+        if self.kmemleak:
+            values["IPCSHIM_KMEMLEAK"] = "1"
         if self.board == "icount":
             values["IPCSHIM_ICOUNT"] = "1"
         if self.tty or self.interactive:
