@@ -19,9 +19,9 @@ all: module library
 
 help:
 	@echo 'make              the module, the sample module, the library and the tools, for arm64'
-	@echo 'make demo         processes talk, pass frames, drive a shell, in a guest: installs what it needs, builds, boots, shows'
+	@echo 'make demo         processes talk, pass frames, drive a shell, serve each other, in a guest: installs what it needs, builds, boots, shows'
 	@echo 'make check        all tests, here and in a guest with the stock Debian kernel'
-	@echo 'make check-debug  the tests, of those in 32 bits a part, on a kernel with sanitizers, which is built the first time'
+	@echo 'make check-debug  the tests of the module, in 32 bits a part, on a kernel with sanitizers, which is built the first time'
 	@echo '                  TESTS=GLOB[,GLOB...] selects tests for both by name'
 	@echo 'make check KERNEL=6.12    those of the guest, with a newer kernel of Debian; 6.12-16k: large pages'
 	@echo 'make bench        compares with what Linux has, in instructions; build/bench/ has the result'

@@ -361,7 +361,8 @@ TEST_F(Adopt, WhileAnotherThreadMapsAndUnmapsAllOrNothingIsTaken) {
         }
     });
     int adopted = 0;
-    for (int round = 0; round < 200; round++) {
+    // At least once it must have been whole at the right moment.
+    for (int round = 0; round < 200 || adopted == 0; round++) {
         memory.data()[0] = std::byte{1};
         memory.data()[length - 1] = std::byte{2};
         test::unique_fd segment;
@@ -384,7 +385,6 @@ TEST_F(Adopt, WhileAnotherThreadMapsAndUnmapsAllOrNothingIsTaken) {
     }
     stop = true;
     other.join();
-    EXPECT_GT(adopted, 0);
 }
 
 } // namespace

@@ -87,6 +87,8 @@ TEST(Filter, GlobsFitTheWholeNameAndWordsFitAnywhere) {
     EXPECT_TRUE(runner::selected("device/Port.Opens", "Port"));
     EXPECT_TRUE(runner::selected("device/Port.Opens", "abi/*,device/*"));
     EXPECT_FALSE(runner::selected("device/Port.Opens", "abi/*"));
+    EXPECT_TRUE(runner::selected("device/Port.Opens", "device/!(Pipe*|*.Closes)"));
+    EXPECT_FALSE(runner::selected("device/Port.Opens", "device/!(Pipe*|*.Opens)"));
     EXPECT_FALSE(runner::selected("device/Port.Opens", "Port*"));
 }
 

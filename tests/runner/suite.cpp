@@ -201,7 +201,8 @@ bool selected(const std::string& full_name, std::string_view globs) {
         if (glob.find_first_of("*?[") == std::string::npos) {
             glob.insert(0, 1, '*').push_back('*');
         }
-        if (::fnmatch(glob.c_str(), full_name.c_str(), 0) == 0) {
+        // With ksh's patterns, of which !(...) is the useful one.
+        if (::fnmatch(glob.c_str(), full_name.c_str(), FNM_EXTMATCH) == 0) {
             return true;
         }
     }
