@@ -83,8 +83,8 @@ int ipcshim_message_copy_out(const struct ipcshim_message_node *message,
 			     u64 buffer);
 
 /*
- * Pack what the sender names.  With 0 its files are held, and the message is not on
- * its way, until carry_finish().
+ * Pack what the sender names.  Its files are held until carry_finish(); what was
+ * packed is the message's from the start, also after an error.
  */
 struct ipcshim_packing;
 struct ipcshim_packing *
@@ -105,7 +105,7 @@ struct ipcshim_unpacking {
 
 int ipcshim_carry_unpack(struct ipcshim_message_node *message,
 			 u64 descriptors, struct ipcshim_unpacking *unpacking);
-/* One of these: they are there, or never were. */
+/* Then one of these: they are there, or never were. */
 void ipcshim_carry_install(struct ipcshim_unpacking *unpacking,
 			   const struct ipcshim_message_node *message);
 void ipcshim_carry_undo(struct ipcshim_unpacking *unpacking);
