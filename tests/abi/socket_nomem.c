@@ -30,6 +30,7 @@ struct subject {
 	struct ipcshim_open_serv_sock open_socket;
 	struct ipcshim_connect_service connect;
 	struct ipcshim_descriptor got[3];
+	struct ipcshim_query before; /* what exists, where another thread takes part */
 };
 
 static int errno_of(long result)
@@ -137,7 +138,11 @@ static int connects(void *argument)
 
 static void was_asked(void *argument)
 {
-	ASSERT_EQ(((struct subject *)argument)->number + 1, rejected);
+	const struct subject *subject = argument;
+
+	ASSERT_EQ(subject->number + 1, rejected);
+	/* The thread that rejects holds on to the request until its call returns. */
+	query_settles(subject->port, &subject->before);
 }
 
 static void was_not_asked(void *argument)
@@ -154,6 +159,7 @@ TEST(connect_without_memory_is_ENOMEM_and_the_service_is_not_asked)
 	pthread_t service;
 
 	publish(subject.port, NAME, 0);
+	subject.before = query(subject.port);
 	ASSERT_EQ(0, pthread_create(&service, NULL, rejects, &subject));
 	fail_each(&(struct attempt){ connects, was_asked, was_not_asked, 0 }, &subject,
 		  subject.port);

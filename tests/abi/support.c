@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "memory.h"
 
 void *bad_address(void)
 {
@@ -139,6 +141,17 @@ void state_same(int port, const struct state *before)
 	ASSERT_EQ(before->query.message_bytes, now.query.message_bytes);
 	ASSERT_EQ(before->descriptors, now.descriptors);
 	ASSERT_EQ(before->first_free, now.first_free);
+}
+
+void query_settles(int port, const struct ipcshim_query *before)
+{
+	uint64_t end = in_nanoseconds(5000000000U);
+	struct ipcshim_query now = query(port);
+
+	while (memcmp(&now, before, sizeof(now)) != 0 && in_nanoseconds(0) < end) {
+		sched_yield();
+		now = query(port);
+	}
 }
 
 struct ipcshim_open_pipe open_args(void)

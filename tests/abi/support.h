@@ -44,6 +44,11 @@ struct state {
 
 struct state state_now(int port);
 void state_same(int port, const struct state *before);
+/*
+ * Waits, for a while, until it is so again: where another thread took part, which lets go
+ * of things a moment after the call has returned.  What differs then, state_same tells.
+ */
+void query_settles(int port, const struct ipcshim_query *before);
 
 /* Pipes. */
 struct ends {
