@@ -190,8 +190,7 @@ static int connect_new(struct ipcshim_port *port,
 	connection->id = token->id;
 	connection->state = IPCSHIM_ASKED;
 	file = ipcshim_socket_file_create(&connection->sides[IPCSHIM_CLIENT],
-					  inodes[IPCSHIM_CLIENT],
-					  ipcshim_object_mnt(), port->process,
+					  port->process,
 					  arg->flags & IPCSHIM_CONNECT_NONBLOCK);
 	if (IS_ERR(file)) {
 		err = PTR_ERR(file);

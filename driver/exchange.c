@@ -98,7 +98,7 @@ void ipcshim_exchange_fail_takers(struct ipcshim_exchange *exchange,
 	for (role = 0; role < IPCSHIM_NR_ROLES; role++) {
 		taker = exchange->takers[role];
 		if (taker && taker != but)
-			ipcshim_taker_fail(taker, -ENOENT);
+			ipcshim_taker_tell(taker, -ENOENT);
 	}
 }
 
@@ -110,7 +110,7 @@ void ipcshim_exchange_conclude(struct ipcshim_socket *socket,
 
 	/* Another thread of this side, that waits for what won't come. */
 	if (taker)
-		ipcshim_taker_fail(taker, -ESHUTDOWN);
+		ipcshim_taker_tell(taker, -ESHUTDOWN);
 	ipcshim_exchange_remove(connection, exchange);
 	ipcshim_exchange_free(connection, exchange);
 	ipcshim_socket_give_room(socket);

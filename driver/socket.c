@@ -287,7 +287,7 @@ static void connection_drop_exchanges(struct ipcshim_connection *connection)
 			struct ipcshim_taker *taker = exchange->takers[role];
 
 			if (taker)
-				ipcshim_taker_fail(taker, taker->call ?
+				ipcshim_taker_tell(taker, taker->call ?
 						   -ECONNRESET : err);
 		}
 		atomic64_dec(&ipcshim_totals.exchanges);
@@ -321,10 +321,10 @@ static void connection_stop(struct ipcshim_connection *connection,
 		end->unread[role] = socket->nr_messages;
 		list_for_each_entry_safe(taker, next_taker, &socket->takers,
 					 in_socket)
-			ipcshim_taker_fail(taker, err);
+			ipcshim_taker_tell(taker, err);
 		list_for_each_entry_safe(opener, next_opener, &socket->openers,
 					 in_socket)
-			ipcshim_opener_fail(opener, err);
+			ipcshim_opener_tell(opener, err);
 	}
 	connection_drop_exchanges(connection);
 	ipcshim_connection_answered(connection);

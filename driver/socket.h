@@ -58,7 +58,6 @@ struct ipcshim_taker {
 	int err;
 	struct ipcshim_message_node *message;
 	struct ipcshim_message *header;	/* -EMSGSIZE: of what did not fit */
-	bool too_small;			/* that is why */
 };
 
 static inline void ipcshim_taker_init(struct ipcshim_taker *taker, u64 size,
@@ -74,7 +73,6 @@ static inline void ipcshim_taker_init(struct ipcshim_taker *taker, u64 size,
 	taker->err = 0;
 	taker->message = NULL;
 	taker->header = header;
-	taker->too_small = false;
 }
 
 /* Somebody sleeps until it may open an exchange.  connection->lock. */
@@ -236,10 +234,8 @@ void ipcshim_socket_hold(struct ipcshim_socket_file *socket_file);
 
 /* Files and parcels. */
 
-/* The caller is, or has, a user of it. */
+/* The caller holds its inode. */
 struct file *ipcshim_socket_file_create(struct ipcshim_socket *socket,
-					struct inode *inode,
-					struct vfsmount *mnt,
 					struct ipcshim_process *process,
 					bool nonblock);
 /* The parcel becomes a user of this side, whose inode the caller holds. */
@@ -325,16 +321,13 @@ void ipcshim_exchange_conclude(struct ipcshim_socket *socket,
 /* Why it is not there: it never was, or it is concluded. */
 int ipcshim_exchange_missing(const struct ipcshim_connection *connection,
 			     u64 id);
-/* Whoever waits for this is told an error. */
-void ipcshim_taker_fail(struct ipcshim_taker *taker, int err);
+/* Whoever waits for this has its message, or is told an error. */
+void ipcshim_taker_tell(struct ipcshim_taker *taker, int err);
 /* Sleep until somebody has set it, and woken us.  -ERESTARTSYS, -ETIMEDOUT. */
 int ipcshim_connection_sleep(struct ipcshim_connection *connection,
 			     const bool *done, u64 deadline);
 /* Whoever asked for it need not wait any more. */
 void ipcshim_connection_answered(struct ipcshim_connection *connection);
-/* Sleep until it is told something: 0 or an error. */
-int ipcshim_taker_wait(struct ipcshim_connection *connection,
-		       struct ipcshim_taker *taker, u64 deadline);
 /* Sleep until somebody has a message of that exchange for this side. */
 int ipcshim_exchange_wait(struct ipcshim_socket *socket,
 			  struct ipcshim_taker *taker, u64 id, u64 deadline);
@@ -360,6 +353,7 @@ static inline void ipcshim_socket_give_room(struct ipcshim_socket *socket)
 
 bool ipcshim_socket_has_room(const struct ipcshim_socket *socket, u32 weight,
 			     bool stays_open);
-void ipcshim_opener_fail(struct ipcshim_opener *opener, int err);
+/* Whoever waits for room has it, or is told an error. */
+void ipcshim_opener_tell(struct ipcshim_opener *opener, int err);
 
 #endif /* _IPCSHIM_SOCKET_H */

@@ -30,6 +30,17 @@ static bool message_concludes(const struct ipcshim_message *header)
 	return header->error || header->status & IPCSHIM_MESSAGE_CLOSE;
 }
 
+/* "wait": shall a message that is sent, or read, be waited for? */
+static int wait_check(const struct file *file, u32 flags, u64 deadline,
+		      bool *wait)
+{
+	if (flags & ~IPCSHIM_SOCK_NOWAIT || (flags && deadline) ||
+	    deadline > KTIME_MAX)
+		return -EINVAL;
+	*wait = !flags && !(file->f_flags & O_NONBLOCK);
+	return 0;
+}
+
 /* How it has ended, for those that have to tell. */
 static void socket_tell_end(struct ipcshim_socket *socket,
 			    struct ipcshim_sock_end *end)
@@ -136,9 +147,9 @@ static int socket_send(struct file *file,
 	err = ipcshim_copy_in(&arg, uarg, sizeof(arg));
 	if (err)
 		return err;
-	if (arg.flags & ~IPCSHIM_SOCK_NOWAIT ||
-	    (arg.flags && arg.deadline) || arg.deadline > KTIME_MAX)
-		return -EINVAL;
+	err = wait_check(file, arg.flags, arg.deadline, &sending.wait);
+	if (err)
+		return err;
 	err = message_check(ipcshim_connection_of(socket), &arg.message);
 	if (err)
 		return err;
@@ -146,7 +157,6 @@ static int socket_send(struct file *file,
 	if (put_user(arg.flags, &uarg->flags))
 		return -EFAULT;
 	sending_init(&sending, &arg.message, arg.deadline);
-	sending.wait = !arg.flags && !(file->f_flags & O_NONBLOCK);
 	err = sending_prepare(socket, &sending, &arg.message, arg.buffer,
 			      arg.descriptors);
 	if (!err)
@@ -169,8 +179,7 @@ struct socket_target {
 };
 
 /* The new descriptors, with the structure that tells of them, or none. */
-static noinline int receive_carried(struct ipcshim_socket *socket,
-				    struct ipcshim_message_node *message,
+static noinline int receive_carried(struct ipcshim_message_node *message,
 				    const struct socket_target *target,
 				    void __user *uarg, const void *arg,
 				    size_t size)
@@ -205,8 +214,7 @@ static __always_inline int socket_receive(struct ipcshim_socket *socket,
 	err = ipcshim_message_copy_out(message, target->buffer);
 	if (!err) {
 		if (unlikely(message->nr_carried))
-			err = receive_carried(socket, message, target, uarg,
-					      arg, size);
+			err = receive_carried(message, target, uarg, arg, size);
 		else
 			err = ipcshim_copy_out(uarg, arg, size);
 	}
@@ -237,13 +245,13 @@ static int socket_read(struct file *file,
 	err = ipcshim_copy_in(&arg, uarg, sizeof(arg));
 	if (err)
 		return err;
-	if (arg.flags & ~IPCSHIM_SOCK_NOWAIT ||
-	    (arg.flags && arg.deadline) || arg.deadline > KTIME_MAX ||
-	    arg.room > IPCSHIM_DESCRIPTORS_MAX)
+	err = wait_check(file, arg.flags, arg.deadline, &taking.wait);
+	if (err)
+		return err;
+	if (arg.room > IPCSHIM_DESCRIPTORS_MAX)
 		return -EINVAL;
 	taking.exchange = arg.message.exchange;
 	taking.deadline = arg.deadline;
-	taking.wait = !arg.flags && !(file->f_flags & O_NONBLOCK);
 	ipcshim_taker_init(&taker, arg.size, arg.room, false, &arg.message);
 	err = ipcshim_socket_take(socket, &taker, &taking);
 	arg.end = (struct ipcshim_sock_end) {};

@@ -10,8 +10,6 @@
 #include "trace.h"
 
 struct file *ipcshim_socket_file_create(struct ipcshim_socket *socket,
-					struct inode *inode,
-					struct vfsmount *mnt,
 					struct ipcshim_process *process,
 					bool nonblock)
 {
@@ -31,7 +29,7 @@ struct file *ipcshim_socket_file_create(struct ipcshim_socket *socket,
 	}
 	socket_file->socket = socket;
 	INIT_LIST_HEAD(&socket_file->in_socket);
-	file = ipcshim_object_file(inode, mnt,
+	file = ipcshim_object_file(socket->inode, socket->mnt,
 				   O_RDWR | (nonblock ? O_NONBLOCK : 0),
 				   &ipcshim_socket_fops);
 	if (IS_ERR(file)) {
@@ -59,8 +57,8 @@ static struct file *socket_parcel_open(struct ipcshim_parcel *parcel,
 	claim->message_max = connection->message_max;
 	claim->inode = socket->ino;
 	claim->connection = connection->id;
-	return ipcshim_socket_file_create(socket, parcel->inode, parcel->mnt,
-					  process, claim->flags &
+	return ipcshim_socket_file_create(socket, process,
+					  claim->flags &
 					  IPCSHIM_CLAIM_NONBLOCK);
 }
 
@@ -169,11 +167,10 @@ static void socket_token_bind(struct ipcshim_token *token,
 /* My side's file and, or, the other one's file or token: all or nothing. */
 static int socket_open_with(struct ipcshim_port *port,
 			    struct ipcshim_connection *connection,
-			    struct inode *inodes[], struct ipcshim_token *token,
+			    struct ipcshim_token *token,
 			    struct ipcshim_open_serv_sock *arg,
 			    struct ipcshim_open_serv_sock __user *uarg)
 {
-	struct vfsmount *mnt = ipcshim_object_mnt();
 	bool nonblock = arg->flags & IPCSHIM_OPEN_NONBLOCK;
 	struct ipcshim_socket *socket, *peer;
 	struct file *file, *peer_file = NULL;
@@ -182,14 +179,12 @@ static int socket_open_with(struct ipcshim_port *port,
 	socket = &connection->sides[arg->role == IPCSHIM_ROLE_CLIENT ?
 				    IPCSHIM_CLIENT : IPCSHIM_SERVER];
 	peer = ipcshim_socket_peer(socket);
-	file = ipcshim_socket_file_create(socket, inodes[socket->role], mnt,
-					  port->process, nonblock);
+	file = ipcshim_socket_file_create(socket, port->process, nonblock);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	if (!token) {
-		peer_file = ipcshim_socket_file_create(peer,
-						       inodes[peer->role], mnt,
-						       port->process, nonblock);
+		peer_file = ipcshim_socket_file_create(peer, port->process,
+						       nonblock);
 		if (IS_ERR(peer_file)) {
 			err = PTR_ERR(peer_file);
 			goto err_file;
@@ -256,7 +251,7 @@ int ipcshim_socket_open(struct ipcshim_port *port,
 		goto out_token;
 	}
 	connection->id = token ? token->id : ipcshim_token_number();
-	err = socket_open_with(port, connection, inodes, token, &arg, uarg);
+	err = socket_open_with(port, connection, token, &arg, uarg);
 	/* What was made holds inodes of its own. */
 	iput(inodes[IPCSHIM_CLIENT]);
 	iput(inodes[IPCSHIM_SERVER]);

@@ -5,7 +5,7 @@
 #include "socket.h"
 #include "trace.h"
 
-void ipcshim_taker_fail(struct ipcshim_taker *taker, int err)
+void ipcshim_taker_tell(struct ipcshim_taker *taker, int err)
 {
 	taker->err = err;
 	taker->done = true;
@@ -13,8 +13,9 @@ void ipcshim_taker_fail(struct ipcshim_taker *taker, int err)
 	wake_up_process(taker->task);
 }
 
-int ipcshim_taker_wait(struct ipcshim_connection *connection,
-		       struct ipcshim_taker *taker, u64 deadline)
+/* Sleep until it is told something: 0 or an error. */
+static int taker_wait(struct ipcshim_connection *connection,
+		      struct ipcshim_taker *taker, u64 deadline)
 {
 	int err = ipcshim_connection_sleep(connection, &taker->done, deadline);
 
@@ -31,7 +32,7 @@ int ipcshim_exchange_wait(struct ipcshim_socket *socket,
 	struct ipcshim_exchange *exchange;
 	int err;
 
-	err = ipcshim_taker_wait(connection, taker, deadline);
+	err = taker_wait(connection, taker, deadline);
 	if (taker->done)
 		return err;
 	/* An exchange that ended would have told. */
@@ -57,7 +58,6 @@ static int take_from_queue(struct ipcshim_socket *socket,
 			   struct ipcshim_message_node *message)
 {
 	struct ipcshim_connection *connection = ipcshim_connection_of(socket);
-
 	int err = ipcshim_taker_check(taker, message);
 
 	if (err)
@@ -89,7 +89,7 @@ static int take_wait(struct ipcshim_socket *socket, struct ipcshim_taker *taker,
 		if (!taking->wait)
 			return -EAGAIN;
 		list_add_tail(&taker->in_socket, &socket->takers);
-		return ipcshim_taker_wait(connection, taker, taking->deadline);
+		return taker_wait(connection, taker, taking->deadline);
 	}
 	exchange = ipcshim_exchange_find(connection, taking->exchange);
 	if (!exchange)

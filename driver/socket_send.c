@@ -34,17 +34,12 @@ static void socket_take_room(struct ipcshim_socket *socket, u32 weight,
 		ipcshim_connection_of(socket)->nr_exchanges++;
 }
 
-static void opener_done(struct ipcshim_opener *opener, int err)
+void ipcshim_opener_tell(struct ipcshim_opener *opener, int err)
 {
 	opener->err = err;
 	opener->done = true;
 	list_del(&opener->in_socket);
 	wake_up_process(opener->task);
-}
-
-void ipcshim_opener_fail(struct ipcshim_opener *opener, int err)
-{
-	opener_done(opener, err);
 }
 
 void ipcshim_socket_do_give_room(struct ipcshim_socket *socket)
@@ -58,7 +53,7 @@ void ipcshim_socket_do_give_room(struct ipcshim_socket *socket)
 					     opener->stays_open))
 			return;
 		socket_take_room(socket, opener->weight, opener->stays_open);
-		opener_done(opener, 0);
+		ipcshim_opener_tell(opener, 0);
 	}
 	/* What poll said may have changed, too. */
 	wake_up_interruptible_poll(&peer->wait, EPOLLOUT | EPOLLWRNORM);
@@ -205,7 +200,6 @@ int ipcshim_taker_check(struct ipcshim_taker *taker,
 	    message->nr_carried <= taker->room)
 		return 0;
 	ipcshim_message_header(message, taker->task, taker->header);
-	taker->too_small = true;
 	return -EMSGSIZE;
 }
 
@@ -217,7 +211,7 @@ static bool taker_give(struct ipcshim_taker *taker,
 
 	if (!err)
 		taker->message = message;
-	ipcshim_taker_fail(taker, err);
+	ipcshim_taker_tell(taker, err);
 	return !err;
 }
 
@@ -225,14 +219,12 @@ static void socket_enqueue(struct ipcshim_socket *socket,
 			   struct ipcshim_message_node *message,
 			   struct list_head *after)
 {
-	u32 weight = ipcshim_message_weight(message);
-
 	list_add(&message->in_socket, after);
 	socket->nr_messages++;
 	socket->bytes += message->length;
 	/* Who opens has taken the room before. */
 	if (!(message->status & IPCSHIM_MESSAGE_OPENS))
-		socket->answering += weight;
+		socket->answering += ipcshim_message_weight(message);
 	/* A poller we don't see here looks under the lock after us. */
 	if (waitqueue_active(&socket->wait))
 		wake_up_interruptible_poll(&socket->wait,
