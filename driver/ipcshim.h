@@ -9,6 +9,7 @@
  * parcel      an object on its way, in a token or in a message
  * pipe        two ends around a ring; each end is an object with an inode
  * turn        the right to read, or to write, a pipe
+ * mapped      the pages of a pipe that user space maps
  * segment     a grant of memory: an object with an inode, for each holder
  * memory      the pages that the grants of one segment reach
  * pty         a tty of the kernel's, and its master: an object with an inode
@@ -56,7 +57,7 @@
  *       pipe->lock, connection->lock   spin; never two of them
  *         process->lock  spins; never two of them
  *           the locks of wait queues, fasync and signals
- *   services_lock, processes_lock, users_lock   spin, taken alone
+ *   services_lock, processes_lock, users_lock, mapped->lock   spin, taken alone
  *
  * User memory is touched under a turn or a read_lock, never under a spinlock, nor
  * where a fault of a segment could wait for us.

@@ -27,10 +27,10 @@ static void pipe_free(struct kref *refs)
 {
 	struct ipcshim_pipe *pipe = container_of(refs, struct ipcshim_pipe, refs);
 
-	ipcshim_quota_discharge(pipe->user, IPCSHIM_QUOTA_BYTES,
-				pipe->ring.size);
+	ipcshim_quota_discharge(pipe->user, IPCSHIM_QUOTA_BYTES, pipe->bytes);
 	ipcshim_quota_discharge_object(pipe->user);
 	ipcshim_ring_destroy(&pipe->ring);
+	ipcshim_mapped_destroy(pipe->mapped);
 	put_pid(pipe->creator);
 	put_pid(pipe->ends[IPCSHIM_SENDER].closing.pid);
 	put_pid(pipe->ends[IPCSHIM_RECEIVER].closing.pid);
@@ -55,24 +55,35 @@ static const struct ipcshim_object_ops end_object_ops = {
 };
 
 /* With a lock class for each side; held by nobody but its caller. */
-static struct ipcshim_pipe *pipe_alloc(u32 capacity, bool messages)
+static struct ipcshim_pipe *pipe_alloc(u32 capacity, bool messages,
+				       bool can_map)
 {
+	u32 bytes = can_map ? ipcshim_mapped_bytes(capacity, messages) :
+			      capacity;
 	struct ipcshim_user *user = ipcshim_quota_charge_object();
 	struct ipcshim_pipe *pipe;
 	int side, err;
 
 	if (IS_ERR(user))
 		return ERR_CAST(user);
-	err = ipcshim_quota_charge(user, IPCSHIM_QUOTA_BYTES, capacity);
+	err = ipcshim_quota_charge(user, IPCSHIM_QUOTA_BYTES, bytes);
 	if (err)
 		goto err_objects;
 	err = -ENOMEM;
 	pipe = kmem_cache_zalloc(pipe_cache, GFP_KERNEL);
 	if (!pipe)
 		goto err_bytes;
+	if (can_map) {
+		pipe->mapped = ipcshim_mapped_create(capacity, messages);
+		if (IS_ERR(pipe->mapped)) {
+			err = PTR_ERR(pipe->mapped);
+			goto err_pipe;
+		}
+	}
 
 	kref_init(&pipe->refs);
 	pipe->user = user;
+	pipe->bytes = bytes;
 	pipe->creator = get_pid(task_tgid(current));
 	spin_lock_init(&pipe->lock);
 	for (side = 0; side < IPCSHIM_NR_SIDES; side++) {
@@ -90,8 +101,10 @@ static struct ipcshim_pipe *pipe_alloc(u32 capacity, bool messages)
 	atomic64_inc(&ipcshim_totals.pipes);
 	return pipe;
 
+err_pipe:
+	kmem_cache_free(pipe_cache, pipe);
 err_bytes:
-	ipcshim_quota_discharge(user, IPCSHIM_QUOTA_BYTES, capacity);
+	ipcshim_quota_discharge(user, IPCSHIM_QUOTA_BYTES, bytes);
 err_objects:
 	ipcshim_quota_discharge_object(user);
 	return ERR_PTR(err);
@@ -112,10 +125,10 @@ static struct inode *end_inode(struct ipcshim_end *end)
 }
 
 struct ipcshim_pipe *
-ipcshim_pipe_create(u32 capacity, bool messages,
+ipcshim_pipe_create(u32 capacity, bool messages, bool can_map,
 		    struct inode *inodes[IPCSHIM_NR_SIDES])
 {
-	struct ipcshim_pipe *pipe = pipe_alloc(capacity, messages);
+	struct ipcshim_pipe *pipe = pipe_alloc(capacity, messages, can_map);
 	int side, err = 0;
 
 	if (IS_ERR(pipe))
@@ -198,6 +211,14 @@ static struct ipcshim_closing pipe_stop(struct ipcshim_pipe *pipe, bool reading,
 	closing.head = atomic64_fetch_or(IPCSHIM_POS_CLOSED, &pipe->ring.head);
 	if (!reading)
 		closing.tail = ipcshim_ring_tail(&pipe->ring);
+	if (pipe->mapped) {
+		/* About so many: nothing stops who has it mapped. */
+		u32 used = max(ipcshim_mapped_used(pipe->mapped), 0);
+		u32 messages = ipcshim_mapped_messages(pipe->mapped);
+
+		closing.tail = 0;
+		closing.head = ipcshim_pos_add(0, used, messages);
+	}
 	return closing;
 }
 
@@ -209,6 +230,9 @@ static void end_close(struct ipcshim_end *end,
 		return;
 	end->closing = *closing;
 	get_pid(closing->pid);
+	if (ipcshim_pipe_of(end)->mapped)
+		ipcshim_mapped_close(ipcshim_pipe_of(end)->mapped, end->side,
+				     closing->ending.how);
 }
 
 /* Whoever sleeps or polls on this end has to look again. */

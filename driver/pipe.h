@@ -10,7 +10,10 @@
  * pipe_open.c   opened, and handed over
  * pipe_file.c   what a file of an end does: poll, fdinfo, flush, release
  * pipe_io.c     moving bytes and messages, waiting
+ * pipe_io.h     ... what all ways of moving have in common
+ * pipe_batch.c  moving many messages at once
  * pipe_ioctl.c  the calls
+ * mapped.h      pipes that user space maps
  */
 #ifndef _IPCSHIM_PIPE_H
 #define _IPCSHIM_PIPE_H
@@ -21,6 +24,7 @@
 #include <linux/uidgid.h>
 #include <linux/wait.h>
 
+#include "mapped.h"
 #include "object.h"
 #include "ring.h"
 #include "turn.h"
@@ -68,7 +72,9 @@ struct ipcshim_end {
 
 struct ipcshim_pipe {
 	struct kref refs;		/* each inode has one */
-	struct ipcshim_user *user;	/* charged for it */
+	struct ipcshim_user *user;	/* charged for it: */
+	u32 bytes;			/* so many */
+	struct ipcshim_mapped *mapped;	/* constant; NULL: an ordinary one */
 	struct pid *creator;
 	spinlock_t lock;		/* users, holders, and who closed */
 	bool closed_by_call;		/* lock to set */
@@ -122,13 +128,13 @@ void ipcshim_pipe_exit(void);
 /* Life. */
 /* A pipe with its two inodes, which hold it. */
 struct ipcshim_pipe *
-ipcshim_pipe_create(u32 capacity, bool messages,
+ipcshim_pipe_create(u32 capacity, bool messages, bool can_map,
 		    struct inode *inodes[IPCSHIM_NR_SIDES]);
 int ipcshim_pipe_open(struct ipcshim_port *port,
 		      struct ipcshim_open_pipe __user *uarg);
 int ipcshim_pipe_send(struct file *file,
 		      struct ipcshim_send_pipe __user *uarg);
-/* For a message: -EPIPE, it was closed by CLOSE_PIPE. */
+/* For a message: -EPIPE, it was closed by CLOSE_PIPE; -EBUSY, it is mapped. */
 int ipcshim_end_pack(struct file *file, struct ipcshim_parcel *parcel);
 /* -EPIPE: it was closed this way before. */
 int ipcshim_pipe_close(struct ipcshim_pipe *pipe);
@@ -184,8 +190,39 @@ static inline u32 ipcshim_pipe_used(const struct ipcshim_pipe *pipe)
 
 	if (tail & IPCSHIM_POS_CLOSED)
 		return 0;
+	if (unlikely(pipe->mapped))
+		return max(ipcshim_mapped_used(pipe->mapped), 0);
 	/* In this order: a later head is never behind the tail. */
 	return ipcshim_pos_bytes(tail, ipcshim_ring_head(&pipe->ring));
+}
+
+/* Bytes that could be written. */
+static inline u32 ipcshim_pipe_room(const struct ipcshim_pipe *pipe)
+{
+	if (unlikely(pipe->mapped))
+		return ipcshim_mapped_room(pipe->mapped, pipe->ring.size);
+	return pipe->ring.size - ipcshim_pipe_used(pipe);
+}
+
+/* Messages that can be read. */
+static inline u32 ipcshim_pipe_messages(const struct ipcshim_pipe *pipe)
+{
+	u64 tail = ipcshim_ring_tail(&pipe->ring);
+
+	if (tail & IPCSHIM_POS_CLOSED)
+		return 0;
+	if (unlikely(pipe->mapped))
+		return ipcshim_mapped_messages(pipe->mapped);
+	return ipcshim_pos_messages(tail, ipcshim_ring_head(&pipe->ring));
+}
+
+/* The length of the next message, 0: there is none. */
+static inline u32 ipcshim_pipe_next_length(struct ipcshim_pipe *pipe)
+{
+	if (unlikely(pipe->mapped))
+		return ipcshim_ring_tail(&pipe->ring) & IPCSHIM_POS_CLOSED ? 0 :
+		       ipcshim_mapped_next_length(pipe->mapped);
+	return ipcshim_ring_peek(&pipe->ring);
 }
 
 #endif /* _IPCSHIM_PIPE_H */

@@ -20,6 +20,8 @@ static int end_open(struct inode *inode, struct file *file)
 	struct ipcshim_end_file *end_file;
 	int err;
 
+	if (ipcshim_pipe_of(end)->mapped)
+		mode = FMODE_READ | FMODE_WRITE;
 	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) != mode)
 		return -EACCES;
 	end_file = kzalloc(sizeof(*end_file), GFP_KERNEL_ACCOUNT);
@@ -127,7 +129,10 @@ static __poll_t sender_poll(struct file *file, poll_table *wait)
 	u64 tail, head;
 
 	poll_wait(file, &end->poll_wait, wait);
-	/* Pairs with [S2] in end_notify(). */
+	if (unlikely(pipe->mapped))
+		return ipcshim_mapped_poll(end, sender_want(pipe,
+						READ_ONCE(end_file->want)));
+	/* Pairs with [S2] in ipcshim_end_notify(). */
 	smp_mb();
 	tail = ipcshim_ring_tail(&pipe->ring);
 	head = ipcshim_ring_head(&pipe->ring);
@@ -151,7 +156,9 @@ static __poll_t receiver_poll(struct file *file, poll_table *wait)
 	u64 tail, head;
 
 	poll_wait(file, &end->poll_wait, wait);
-	/* Pairs with [S2] in end_notify(). */
+	if (unlikely(pipe->mapped))
+		return ipcshim_mapped_poll(end, 1);
+	/* Pairs with [S2] in ipcshim_end_notify(). */
 	smp_mb();
 	tail = ipcshim_ring_tail(&pipe->ring);
 	head = ipcshim_ring_head(&pipe->ring);
@@ -165,8 +172,12 @@ static __poll_t receiver_poll(struct file *file, poll_table *wait)
 static int end_fasync(int fd, struct file *file, int on)
 {
 	struct ipcshim_end_file *end_file = file->private_data;
+	struct ipcshim_end *end = end_file->end;
+	int ret = fasync_helper(fd, file, on, &end->fasync);
 
-	return fasync_helper(fd, file, on, &end_file->end->fasync);
+	if (ret >= 0 && ipcshim_pipe_of(end)->mapped)
+		ipcshim_mapped_arm(end, 1);
+	return ret;
 }
 
 #ifdef CONFIG_PROC_FS
@@ -175,21 +186,23 @@ static void end_show_fdinfo(struct seq_file *m, struct file *file)
 	struct ipcshim_end_file *end_file = file->private_data;
 	struct ipcshim_end *end = end_file->end;
 	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
-	u64 tail = ipcshim_ring_tail(&pipe->ring);
-	u64 head = ipcshim_ring_head(&pipe->ring);
+	bool open = !(ipcshim_ring_head(&pipe->ring) & IPCSHIM_POS_CLOSED);
 
-	if (tail & IPCSHIM_POS_CLOSED)
-		tail = head;	/* what is left was discarded */
 	seq_printf(m, "ipcshim-end:\t%s\n", end->object.ops->name(&end->object));
 	seq_printf(m, "ipcshim-mode:\t%s\n",
 		   pipe->ring.messages ? "message" : "raw");
 	seq_printf(m, "ipcshim-peer-inode:\t%llu\n", ipcshim_end_peer(end)->ino);
 	seq_printf(m, "ipcshim-capacity:\t%u\n", pipe->ring.size);
-	seq_printf(m, "ipcshim-bytes:\t%u\n", ipcshim_pos_bytes(tail, head));
+	seq_printf(m, "ipcshim-bytes:\t%u\n", ipcshim_pipe_used(pipe));
 	if (pipe->ring.messages)
 		seq_printf(m, "ipcshim-messages:\t%u\n",
-			   ipcshim_pos_messages(tail, head));
-	seq_printf(m, "ipcshim-open:\t%d\n", !(head & IPCSHIM_POS_CLOSED));
+			   ipcshim_pipe_messages(pipe));
+	if (pipe->mapped) {
+		seq_printf(m, "ipcshim-area:\t%u\n", pipe->mapped->area);
+		seq_printf(m, "ipcshim-mapped:\t%d\n",
+			   ipcshim_mapped_somewhere(pipe->mapped, end->side));
+	}
+	seq_printf(m, "ipcshim-open:\t%d\n", open);
 	seq_printf(m, "ipcshim-locked:\t%d\n", ipcshim_turn_taken(&end->turn));
 	seq_printf(m, "ipcshim-waits:\t%d\n", !!READ_ONCE(end->need));
 	seq_printf(m, "ipcshim-creator:\t%d\n",
@@ -206,6 +219,7 @@ const struct file_operations ipcshim_sender_fops = {
 	.write_iter = sender_write_iter,
 	.splice_write = iter_file_splice_write,
 	.poll = sender_poll,
+	.mmap = ipcshim_mapped_mmap,
 	.fasync = end_fasync,
 	.unlocked_ioctl = ipcshim_end_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
@@ -222,6 +236,7 @@ const struct file_operations ipcshim_receiver_fops = {
 	.read_iter = receiver_read_iter,
 	.splice_read = copy_splice_read,
 	.poll = receiver_poll,
+	.mmap = ipcshim_mapped_mmap,
 	.fasync = end_fasync,
 	.unlocked_ioctl = ipcshim_end_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

@@ -18,6 +18,7 @@
 #include <linux/uio.h>
 
 #include "pipe.h"
+#include "pipe_io.h"
 
 static u32 pipe_free_bytes(const struct ipcshim_pipe *pipe)
 {
@@ -27,30 +28,20 @@ static u32 pipe_free_bytes(const struct ipcshim_pipe *pipe)
 	return pipe->ring.size - ipcshim_pos_bytes(tail, head);
 }
 
-static bool pipe_stopped_reading(const struct ipcshim_pipe *pipe)
-{
-	return ipcshim_ring_tail(&pipe->ring) & IPCSHIM_POS_CLOSED;
-}
-
-/* Stopped for reading means stopped for writing, see ring.h. */
-static bool pipe_stopped_writing(const struct ipcshim_pipe *pipe)
-{
-	return ipcshim_ring_head(&pipe->ring) & IPCSHIM_POS_CLOSED;
-}
-
-/* May the holder of the turn go on, having asked for "need" bytes? */
-static bool end_can_go_on(struct ipcshim_end *end, u32 need)
+bool ipcshim_end_can_go_on(struct ipcshim_end *end, u32 need)
 {
 	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
 
-	if (pipe_stopped_writing(pipe))
+	if (ipcshim_pipe_stopped_writing(pipe))
 		return true;
+	if (unlikely(pipe->mapped))
+		return ipcshim_mapped_can_go_on(end, need);
 	if (end->side == IPCSHIM_SENDER)
 		return pipe_free_bytes(pipe) >= need;
 	return ipcshim_pipe_used(pipe) >= need;
 }
 
-static int end_wait(struct ipcshim_end *end, u32 need, u64 deadline)
+int ipcshim_end_wait(struct ipcshim_end *end, u32 need, u64 deadline)
 {
 	DEFINE_WAIT(wait);
 	int err = 0;
@@ -58,9 +49,11 @@ static int end_wait(struct ipcshim_end *end, u32 need, u64 deadline)
 	lockdep_assert_held(&end->turn);
 	WRITE_ONCE(end->need, need);
 	for (;;) {
-		/* [S1] is in here; pairs with [S2] in end_notify(). */
+		if (unlikely(ipcshim_pipe_of(end)->mapped))
+			ipcshim_mapped_tell_need(end);
+		/* [S1] is in here; pairs with [S2] in ipcshim_end_notify(). */
 		prepare_to_wait(&end->turn_wait, &wait, TASK_INTERRUPTIBLE);
-		if (end_can_go_on(end, need)) {
+		if (ipcshim_end_can_go_on(end, need)) {
 			err = 0;
 			break;
 		}
@@ -73,6 +66,8 @@ static int end_wait(struct ipcshim_end *end, u32 need, u64 deadline)
 	}
 	finish_wait(&end->turn_wait, &wait);
 	WRITE_ONCE(end->need, 0);
+	if (unlikely(ipcshim_pipe_of(end)->mapped))
+		ipcshim_mapped_tell_need(end);
 	return err;
 }
 
@@ -81,7 +76,7 @@ static noinline void end_wake_those(struct ipcshim_end *end, u32 need)
 {
 	bool sender = end->side == IPCSHIM_SENDER;
 
-	if (need && end_can_go_on(end, need))
+	if (need && ipcshim_end_can_go_on(end, need))
 		wake_up_interruptible_sync(&end->turn_wait);
 	/* After [S2], which pairs with the barrier after poll_wait(). */
 	if (waitqueue_active(&end->poll_wait))
@@ -97,7 +92,7 @@ static inline void end_notify(struct ipcshim_end *end)
 {
 	u32 need;
 
-	/* [S2], pairs with [S1] in end_wait() and with poll. */
+	/* [S2], pairs with [S1] in ipcshim_end_wait() and with poll. */
 	smp_mb();
 	need = READ_ONCE(end->need);
 	/* After [S2] as well. */
@@ -114,6 +109,11 @@ static inline void end_notify(struct ipcshim_end *end)
 static u32 pipe_step(const struct ipcshim_pipe *pipe, size_t left)
 {
 	return min_t(size_t, left, pipe->ring.size / 4);
+}
+
+void ipcshim_end_notify(struct ipcshim_end *end)
+{
+	end_notify(end);
 }
 
 /* Why a signal or a deadline ended it. */
@@ -141,8 +141,8 @@ static noinline int transfer_refused(struct ipcshim_end *end, int err,
  * or a deadline does not end a transfer here: what can move without a step's
  * worth moves first, and then the next call ends it.
  */
-static int transfer_wait(struct ipcshim_end *end, u32 need, u32 there,
-			 struct ipcshim_transfer *transfer)
+int ipcshim_transfer_wait(struct ipcshim_end *end, u32 need, u32 there,
+			  struct ipcshim_transfer *transfer)
 {
 	if (transfer->stop) {
 		transfer->cause = transfer_stopped(transfer->stop);
@@ -155,13 +155,12 @@ static int transfer_wait(struct ipcshim_end *end, u32 need, u32 there,
 		return -EAGAIN;
 	}
 	transfer->slept = true;
-	transfer->stop = end_wait(end, need, transfer->deadline);
+	transfer->stop = ipcshim_end_wait(end, need, transfer->deadline);
 	return 0;
 }
 
-/* The room that must be there before (the rest of) a write goes on. */
-static u32 write_need(const struct ipcshim_pipe *pipe, size_t size, size_t left,
-		      const struct ipcshim_transfer *transfer)
+u32 ipcshim_write_need(const struct ipcshim_pipe *pipe, size_t size, size_t left,
+		       const struct ipcshim_transfer *transfer)
 {
 	if (pipe->ring.messages)
 		return size;
@@ -183,17 +182,17 @@ static int write_locked(struct ipcshim_pipe *pipe, struct iov_iter *from,
 
 	lockdep_assert_held(&sender->turn);
 	while (left) {
-		if (pipe_stopped_writing(pipe)) {
+		if (ipcshim_pipe_stopped_writing(pipe)) {
 			transfer->cause = IPCSHIM_CAUSE_CLOSED;
 			return -EPIPE;
 		}
-		need = write_need(pipe, size, left, transfer);
+		need = ipcshim_write_need(pipe, size, left, transfer);
 		room = pipe_free_bytes(pipe);
 		if (room < need) {
 			/* Some that could move has: no reason to fail. */
 			if (transfer->partial && transfer->moved)
 				break;
-			err = transfer_wait(sender, need, room, transfer);
+			err = ipcshim_transfer_wait(sender, need, room, transfer);
 			if (err)
 				return err;
 			continue;
@@ -234,7 +233,9 @@ int ipcshim_pipe_write(struct ipcshim_pipe *pipe, struct iov_iter *from,
 				transfer->deadline);
 	if (unlikely(err))
 		return transfer_refused(sender, err, transfer);
-	err = write_locked(pipe, from, transfer);
+	err = unlikely(pipe->mapped) ?
+	      ipcshim_mapped_write(pipe, from, transfer) :
+	      write_locked(pipe, from, transfer);
 	ipcshim_turn_release(&sender->turn);
 	/* A write that waits hides the room from poll: it shows now. */
 	if (transfer->slept && wq_has_sleeper(&sender->poll_wait))
@@ -243,9 +244,8 @@ int ipcshim_pipe_write(struct ipcshim_pipe *pipe, struct iov_iter *from,
 	return err;
 }
 
-/* The data that must be there before (the rest of) a read goes on. */
-static u32 read_need(const struct ipcshim_pipe *pipe, size_t size, size_t left,
-		     const struct ipcshim_transfer *transfer)
+u32 ipcshim_read_need(const struct ipcshim_pipe *pipe, size_t size, size_t left,
+		      const struct ipcshim_transfer *transfer)
 {
 	if (pipe->ring.messages || transfer->partial)
 		return 1;
@@ -282,17 +282,17 @@ static int read_locked(struct ipcshim_pipe *pipe, struct iov_iter *to,
 	lockdep_assert_held(&receiver->turn);
 	while (left) {
 		/* In this order: what was written before the end is seen. */
-		ends = pipe_stopped_writing(pipe);
+		ends = ipcshim_pipe_stopped_writing(pipe);
 		used = ipcshim_pipe_used(pipe);
-		if (pipe_stopped_reading(pipe) || (ends && !used)) {
+		if (ipcshim_pipe_stopped_reading(pipe) || (ends && !used)) {
 			transfer->cause = IPCSHIM_CAUSE_CLOSED;
 			return 0;
 		}
-		need = read_need(pipe, size, left, transfer);
+		need = ipcshim_read_need(pipe, size, left, transfer);
 		if (used < need && !ends) {
 			if (transfer->partial && transfer->moved)
 				break;
-			err = transfer_wait(receiver, need, used, transfer);
+			err = ipcshim_transfer_wait(receiver, need, used, transfer);
 			if (err)
 				return err;
 			continue;
@@ -332,7 +332,9 @@ int ipcshim_pipe_read(struct ipcshim_pipe *pipe, struct iov_iter *to,
 				transfer->deadline);
 	if (unlikely(err))
 		return transfer_refused(receiver, err, transfer);
-	err = read_locked(pipe, to, transfer);
+	err = unlikely(pipe->mapped) ?
+	      ipcshim_mapped_read(pipe, to, transfer) :
+	      read_locked(pipe, to, transfer);
 	ipcshim_turn_release(&receiver->turn);
 	return err;
 }

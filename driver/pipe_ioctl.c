@@ -6,9 +6,6 @@
 
 #include "pipe.h"
 
-/* Where the time types end; a later deadline could not be waited for. */
-#define DEADLINE_MAX	((u64)KTIME_MAX)
-
 static int io_check(const struct ipcshim_pipe_io *arg,
 		    const struct ipcshim_pipe *pipe)
 {
@@ -17,7 +14,7 @@ static int io_check(const struct ipcshim_pipe_io *arg,
 	if (arg->mode == IPCSHIM_IO_SOME && pipe->ring.messages)
 		return -EINVAL;
 	if (arg->deadline &&
-	    (arg->mode != IPCSHIM_IO_ALL || arg->deadline > DEADLINE_MAX))
+	    (arg->mode != IPCSHIM_IO_ALL || arg->deadline > IPCSHIM_DEADLINE_MAX))
 		return -EINVAL;
 	return 0;
 }
@@ -63,8 +60,8 @@ static u32 io_remains(struct ipcshim_end *end)
 	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
 
 	if (end->side == IPCSHIM_SENDER)
-		return pipe->ring.size - ipcshim_pipe_used(pipe);
-	return pipe->ring.messages ? ipcshim_ring_peek(&pipe->ring) :
+		return ipcshim_pipe_room(pipe);
+	return pipe->ring.messages ? ipcshim_pipe_next_length(pipe) :
 				     ipcshim_pipe_used(pipe);
 }
 
@@ -140,35 +137,34 @@ static int end_info(struct ipcshim_end *end,
 	struct ipcshim_end *sender = &pipe->ends[IPCSHIM_SENDER];
 	struct ipcshim_end *receiver = &pipe->ends[IPCSHIM_RECEIVER];
 	struct ipcshim_pipe_info info;
-	u64 tail, head;
-	u32 used;
 	int err;
 
 	err = ipcshim_copy_in(&info, uarg, sizeof(info));
 	if (err)
 		return err;
-	if (info.flags || memchr_inv(info.reserved, 0, sizeof(info.reserved)))
+	if (info.flags || info.area || info.reserved)
 		return -EINVAL;
 
-	tail = ipcshim_ring_tail(&pipe->ring);
-	head = ipcshim_ring_head(&pipe->ring);
-	if (tail & IPCSHIM_POS_CLOSED)
-		tail = head;	/* what is left was discarded */
-	used = ipcshim_pos_bytes(tail, head);
 	info = (struct ipcshim_pipe_info) {
 		.creator = pid_vnr(pipe->creator),
 		.capacity = pipe->ring.size,
-		.bytes_free = pipe->ring.size - used,
-		.bytes_waiting = used,
-		.messages_waiting = ipcshim_pos_messages(tail, head),
+		.bytes_free = ipcshim_pipe_room(pipe),
+		.bytes_waiting = ipcshim_pipe_used(pipe),
+		.messages_waiting = ipcshim_pipe_messages(pipe),
 		.inode = end->ino,
 	};
-	if (!(head & IPCSHIM_POS_CLOSED))
+	if (!(ipcshim_ring_head(&pipe->ring) & IPCSHIM_POS_CLOSED))
 		info.flags |= IPCSHIM_INFO_OPEN;
 	if (pipe->ring.messages)
 		info.flags |= IPCSHIM_INFO_MESSAGE;
-	if (used == pipe->ring.size)
+	if (!info.bytes_free)
 		info.flags |= IPCSHIM_INFO_FULL;
+	if (pipe->mapped) {
+		info.area = pipe->mapped->area;
+		info.flags |= IPCSHIM_INFO_CAN_MAP;
+		if (ipcshim_mapped_somewhere(pipe->mapped, end->side))
+			info.flags |= IPCSHIM_INFO_IS_MAPPED;
+	}
 	if (ipcshim_turn_taken(&sender->turn))
 		info.flags |= IPCSHIM_INFO_WRITE_LOCKED;
 	if (ipcshim_turn_taken(&receiver->turn))
@@ -202,7 +198,7 @@ static int end_bytes(struct ipcshim_end *end, int __user *uarg)
 	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
 	int bytes;
 
-	bytes = pipe->ring.messages ? ipcshim_ring_peek(&pipe->ring) :
+	bytes = pipe->ring.messages ? ipcshim_pipe_next_length(pipe) :
 				      ipcshim_pipe_used(pipe);
 	return put_user(bytes, uarg);
 }
@@ -226,6 +222,10 @@ long ipcshim_end_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return end_info(end, uarg);
 	case IPCSHIM_CLOSE_PIPE:
 		return end_close(end, uarg);
+	case IPCSHIM_PIPE_WAIT:
+		return ipcshim_mapped_wait(end, uarg, false);
+	case IPCSHIM_PIPE_WAKE:
+		return ipcshim_mapped_wake(end, uarg);
 	case FIONREAD:
 		return end_bytes(end, uarg);
 	default:

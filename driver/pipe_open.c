@@ -34,6 +34,8 @@ static struct file *end_file_create(struct ipcshim_end *end,
 	INIT_LIST_HEAD(&end_file->in_end);
 
 	flags = end->side == IPCSHIM_SENDER ? O_WRONLY : O_RDONLY;
+	if (ipcshim_pipe_of(end)->mapped)
+		flags = O_RDWR;		/* mmap wants both */
 	if (nonblock)
 		flags |= O_NONBLOCK;
 	file = ipcshim_object_file(inode, mnt, flags, ipcshim_end_fops(end));
@@ -110,6 +112,14 @@ static void end_pack(struct ipcshim_parcel *parcel, struct ipcshim_end *end,
 	spin_unlock(&pipe->lock);
 }
 
+/* By whomever: then it is no longer to be given to others. */
+static bool end_is_mapped(const struct ipcshim_end *end)
+{
+	const struct ipcshim_mapped *mapped = ipcshim_pipe_of(end)->mapped;
+
+	return mapped && ipcshim_mapped_somewhere(mapped, end->side);
+}
+
 int ipcshim_end_pack(struct file *file, struct ipcshim_parcel *parcel)
 {
 	struct ipcshim_end_file *end_file = file->private_data;
@@ -117,6 +127,8 @@ int ipcshim_end_pack(struct file *file, struct ipcshim_parcel *parcel)
 
 	if (READ_ONCE(ipcshim_pipe_of(end)->closed_by_call))
 		return -EPIPE;
+	if (end_is_mapped(end))
+		return -EBUSY;
 	end_pack(parcel, end, file_inode(file), file->f_path.mnt);
 	return 0;
 }
@@ -146,7 +158,8 @@ static void end_token_unbind(struct ipcshim_token *token)
 
 static int pipe_open_check(const struct ipcshim_open_pipe *arg)
 {
-	if (arg->flags & ~(IPCSHIM_OPEN_NONBLOCK | IPCSHIM_OPEN_SKIP))
+	if (arg->flags & ~(IPCSHIM_OPEN_NONBLOCK | IPCSHIM_OPEN_SKIP |
+			   IPCSHIM_OPEN_MAPPED))
 		return -EINVAL;
 	if (arg->flags & IPCSHIM_OPEN_SKIP && !arg->pid)
 		return -EINVAL;
@@ -246,7 +259,8 @@ int ipcshim_pipe_open(struct ipcshim_port *port,
 			return PTR_ERR(token);
 	}
 	pipe = ipcshim_pipe_create((arg.capacity ?: 1) * IPCSHIM_CAPACITY_UNIT,
-				   arg.mode == IPCSHIM_PIPE_MESSAGE, inodes);
+				   arg.mode == IPCSHIM_PIPE_MESSAGE,
+				   arg.flags & IPCSHIM_OPEN_MAPPED, inodes);
 	if (IS_ERR(pipe)) {
 		err = PTR_ERR(pipe);
 		goto out_token;
@@ -278,6 +292,8 @@ int ipcshim_pipe_send(struct file *file, struct ipcshim_send_pipe __user *uarg)
 		return -EINVAL;
 	if (READ_ONCE(pipe->closed_by_call))
 		return -EPIPE;
+	if (end_is_mapped(end))
+		return -EBUSY;
 	token = ipcshim_token_prepare(arg.pid, IPCSHIM_EVENT_RECV_PIPE,
 				      arg.command,
 				      arg.flags & IPCSHIM_OPEN_SKIP);

@@ -39,7 +39,7 @@ static int port_query(struct ipcshim_query __user *uarg, size_t size)
 		.abi_version = IPCSHIM_ABI_VERSION,
 		.features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES |
 			    IPCSHIM_FEATURE_SEGMENTS | IPCSHIM_FEATURE_PTYS |
-			    IPCSHIM_FEATURE_SOCKETS,
+			    IPCSHIM_FEATURE_SOCKETS | IPCSHIM_FEATURE_MAPPED,
 		.page_size = PAGE_SIZE,
 		.capacity_max = IPCSHIM_CAPACITY_MAX,
 		.message_max = IPCSHIM_MESSAGE_MAX,

@@ -109,13 +109,13 @@ static size_t copy_long(void *data, size_t size, struct iov_iter *iter,
  * The bounds of "data" are known here, so the copies go round the usercopy
  * check, which would look the address up in the tree of vmalloc areas.
  */
-static inline size_t copy_in(void *data, size_t size, struct iov_iter *from)
+size_t ipcshim_copy_from_iter(void *data, size_t size, struct iov_iter *from)
 {
 	return size <= COPY_BYTES ? _copy_from_iter(data, size, from) :
 				    copy_long(data, size, from, true);
 }
 
-static inline size_t copy_out(void *data, size_t size, struct iov_iter *to)
+size_t ipcshim_copy_to_iter(void *data, size_t size, struct iov_iter *to)
 {
 	return size <= COPY_BYTES ? _copy_to_iter(data, size, to) :
 				    copy_long(data, size, to, false);
@@ -134,9 +134,10 @@ int ipcshim_ring_put(struct ipcshim_ring *ring, struct iov_iter *from, u32 size)
 	u64 head = atomic64_read(&ring->head);
 	size_t copied;
 
-	copied = copy_in(ring->data + offset, first, from);
+	copied = ipcshim_copy_from_iter(ring->data + offset, first, from);
 	if (copied == first && first < size)
-		copied += copy_in(ring->data, size - first, from);
+		copied += ipcshim_copy_from_iter(ring->data, size - first,
+						 from);
 	if (unlikely(copied != size)) {
 		iov_iter_revert(from, copied);
 		return -EFAULT;
@@ -183,9 +184,9 @@ int ipcshim_ring_get(struct ipcshim_ring *ring, struct iov_iter *to, u32 size)
 	u64 tail = atomic64_read(&ring->tail);
 	size_t copied;
 
-	copied = copy_out(ring->data + offset, first, to);
+	copied = ipcshim_copy_to_iter(ring->data + offset, first, to);
 	if (copied == first && first < size)
-		copied += copy_out(ring->data, size - first, to);
+		copied += ipcshim_copy_to_iter(ring->data, size - first, to);
 	if (unlikely(copied != size)) {
 		iov_iter_revert(to, copied);
 		return -EFAULT;

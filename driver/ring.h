@@ -119,6 +119,13 @@ int ipcshim_ring_put(struct ipcshim_ring *ring, struct iov_iter *from, u32 size)
  */
 int ipcshim_ring_get(struct ipcshim_ring *ring, struct iov_iter *to, u32 size);
 
+/*
+ * Between memory of a ring and an iterator, letting others run now and then:
+ * bytes copied.
+ */
+size_t ipcshim_copy_from_iter(void *data, size_t size, struct iov_iter *from);
+size_t ipcshim_copy_to_iter(void *data, size_t size, struct iov_iter *to);
+
 /* The length of the next message, 0 if there is none.  Anybody. */
 u32 ipcshim_ring_peek(struct ipcshim_ring *ring);
 

@@ -113,6 +113,32 @@ TRACE_EVENT(ipcshim_close,
 		      __entry->messages)
 );
 
+/* Pages of a mapped pipe's layout are mapped. */
+TRACE_EVENT(ipcshim_map,
+	    TP_PROTO(const struct ipcshim_end *end, unsigned long first,
+		     unsigned long count, bool writable),
+	    TP_ARGS(end, first, count, writable),
+	    TP_STRUCT__entry(__field(u64, ino)
+			     __field(u32, first)
+			     __field(u32, count)
+			     __field(bool, writable)),
+	    TP_fast_assign(__entry->ino = end->ino;
+			   __entry->first = first;
+			   __entry->count = count;
+			   __entry->writable = writable;),
+	    TP_printk("inode=%llu first=%u count=%u writable=%d", __entry->ino,
+		      __entry->first, __entry->count, __entry->writable)
+);
+
+/* PIPE_WAKE: the side that called it. */
+TRACE_EVENT(ipcshim_wake,
+	    TP_PROTO(const struct ipcshim_end *end),
+	    TP_ARGS(end),
+	    TP_STRUCT__entry(__field(u64, ino)),
+	    TP_fast_assign(__entry->ino = end->ino;),
+	    TP_printk("inode=%llu", __entry->ino)
+);
+
 /* A segment was shared, lent or handed over: the grants of both sides. */
 TRACE_EVENT(ipcshim_share,
 	    TP_PROTO(const struct ipcshim_segment *segment,

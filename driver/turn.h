@@ -13,11 +13,15 @@
 #ifndef _IPCSHIM_TURN_H
 #define _IPCSHIM_TURN_H
 
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/spinlock.h>
+
+/* Where the time types end; a later deadline could not be waited for. */
+#define IPCSHIM_DEADLINE_MAX	((u64)KTIME_MAX)
 
 struct ipcshim_turn {
 	struct pid *holder;		/* tgid; NULL: free */

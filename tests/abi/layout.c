@@ -172,6 +172,7 @@ ENDS_WITH(ipcshim_pipe_io, reserved);
 SIZE_IS(ipcshim_pipe_info, 64);
 AT(ipcshim_pipe_info, capacity, 8);
 AT(ipcshim_pipe_info, inode, 40);
+AT(ipcshim_pipe_info, area, 48);
 ENDS_WITH(ipcshim_pipe_info, reserved);
 
 SIZE_IS(ipcshim_create_mem, 32);

@@ -28,7 +28,7 @@ static void open_refused(int expected, struct ipcshim_open_pipe args)
 		open_refused(errno_expected, args);                            \
 	}
 
-REJECT_OPEN(open_pipe_unknown_flag_is_EINVAL, EINVAL, args.flags = 1U << 2)
+REJECT_OPEN(open_pipe_unknown_flag_is_EINVAL, EINVAL, args.flags = 1U << 3)
 REJECT_OPEN(open_pipe_highest_flag_is_EINVAL, EINVAL, args.flags = 1U << 31)
 REJECT_OPEN(open_pipe_skip_without_a_pid_is_EINVAL, EINVAL, args.flags = IPCSHIM_OPEN_SKIP)
 REJECT_OPEN(open_pipe_first_reserved_field_set_is_EINVAL, EINVAL, args.reserved[0] = 1)

@@ -21,8 +21,8 @@
 	}
 
 REJECT_INFO(pipe_info_flags_set_is_EINVAL, EINVAL, args.flags = 1)
-REJECT_INFO(pipe_info_first_reserved_field_set_is_EINVAL, EINVAL, args.reserved[0] = 1)
-REJECT_INFO(pipe_info_second_reserved_field_set_is_EINVAL, EINVAL, args.reserved[1] = 1)
+REJECT_INFO(pipe_info_area_set_is_EINVAL, EINVAL, args.area = 1)
+REJECT_INFO(pipe_info_reserved_field_set_is_EINVAL, EINVAL, args.reserved = 1)
 
 TEST(pipe_info_at_a_bad_address_is_EFAULT)
 {

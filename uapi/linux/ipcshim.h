@@ -323,6 +323,9 @@ struct ipcshim_signal {
 #define IPCSHIM_FEATURE_DMABUF	0x8ULL	/* EXPORT_DMABUF: the kernel has dma-bufs */
 #define IPCSHIM_FEATURE_PTYS	0x10ULL	/* pseudo terminals */
 #define IPCSHIM_FEATURE_SOCKETS	0x20ULL	/* services and their sockets */
+#define IPCSHIM_FEATURE_MAPPED	0x40ULL	/* mapped pipes */
+#define IPCSHIM_FEATURE_BATCH	0x80ULL	/* WRITE_BATCH and READ_BATCH */
+#define IPCSHIM_FEATURE_URING	0x100ULL	/* IORING_OP_URING_CMD on ports and pipes */
 
 #define IPCSHIM_QUERY_SIZE_MIN	160	/* bytes: up to "segment_bytes" */
 
@@ -504,6 +507,7 @@ struct ipcshim_access {
  */
 #define IPCSHIM_OPEN_NONBLOCK	0x01	/* my descriptors are O_NONBLOCK */
 #define IPCSHIM_OPEN_SKIP	0x02	/* no event: I tell the token myself */
+#define IPCSHIM_OPEN_MAPPED	0x04	/* its ends can be mapped, see 'Mapped pipes' */
 
 struct ipcshim_open_pipe {
 	__u32 pid;		/* [in] target, 0: both ends stay here */
@@ -527,6 +531,7 @@ struct ipcshim_open_pipe {
  * process.  Both hold it then; writers (readers) take turns.
  * Errors as OPEN_PIPE.
  * EPIPE	this end was closed by CLOSE_PIPE
+ * EBUSY	this end is mapped: that is for one process alone
  */
 struct ipcshim_send_pipe {
 	__u32 pid;		/* [in] target, not 0 */
@@ -608,6 +613,8 @@ struct ipcshim_pipe_io {
 #define IPCSHIM_INFO_WRITE_WAITS	0x20	/* a write waits for room */
 #define IPCSHIM_INFO_READ_WAITS		0x40	/* a read waits for data */
 #define IPCSHIM_INFO_SENDER		0x80	/* this end is a sender */
+#define IPCSHIM_INFO_CAN_MAP		0x100	/* opened with IPCSHIM_OPEN_MAPPED */
+#define IPCSHIM_INFO_IS_MAPPED		0x200	/* some process has this end mapped */
 
 struct ipcshim_pipe_info {
 	__u32 flags;		/* [in] 0 [out] IPCSHIM_INFO_* */
@@ -617,7 +624,9 @@ struct ipcshim_pipe_info {
 	__u64 bytes_waiting;	/* [out] written, not yet read */
 	__u64 messages_waiting;	/* [out] 0 for a raw pipe */
 	__u64 inode;		/* [out] st_ino of this end */
-	__u64 reserved[2];	/* [in] 0 */
+	/* [in] 0 [out] bytes of the data area of a mapped pipe, 0 for others. */
+	__u64 area;
+	__u64 reserved;		/* [in] 0 */
 };
 
 #define IPCSHIM_PIPE_INFO	_IOWR(IPCSHIM_IOC_MAGIC, 0x24, struct ipcshim_pipe_info)
@@ -635,6 +644,169 @@ struct ipcshim_close_pipe {
 };
 
 #define IPCSHIM_CLOSE_PIPE	_IOW(IPCSHIM_IOC_MAGIC, 0x25, struct ipcshim_close_pipe)
+
+/*
+ * WRITE_BATCH 0x70, READ_BATCH 0x71 (ours), on a sender, on a receiver of a
+ * message pipe (EINVAL on a raw one: writev and readv do that): many messages in
+ * one call, in the order of "entries", under one turn.  Any thread.
+ * The structure is written back also when the call fails, as with PIPE_WRITE,
+ * and "moved" of each entry whose message moved.
+ * ALL	block until all "count" messages moved.  A read ends short when the pipe
+ *	is closed and drained: success, and cause CLOSED.
+ * FAIL	all of them now, or none: EAGAIN.  A batch of above the capacity: EINVAL.
+ *	A read takes what waits, if that is "count" messages.
+ * SOME	as many as can move now, EAGAIN if that is none.
+ * A batch that ends after some messages is a success, "moved" tells how many and
+ * "cause" why; if none moved, these errors:
+ * EAGAIN	see "cause"; FULL and EMPTY: "lacks" as in PIPE_WRITE, for the first
+ * EPIPE	write: the pipe is closed
+ * ETIMEDOUT	the deadline passed; also where some moved
+ * EINTR	a signal (restarted with SA_RESTART)
+ * EMSGSIZE	a message above IPCSHIM_MESSAGE_MAX; read: the first buffer is too
+ *		small for its message, which stays; "remains" is its length
+ * EFAULT	a bad buffer
+ * EINVAL	count above IPCSHIM_BATCH_MAX; ranges as in PIPE_WRITE
+ * Count 0: success, nothing moves.  A message of 0 bytes: skipped by a write (it
+ * counts as moved), EMSGSIZE for a read.
+ */
+#define IPCSHIM_BATCH_MAX	1024	/* messages */
+
+struct ipcshim_batch_entry {
+	__u64 buffer;		/* [in] address */
+	__u32 size;		/* [in] bytes */
+	__u32 moved;		/* [out] bytes of this message */
+};
+
+struct ipcshim_pipe_batch {
+	__u64 entries;		/* [in] address of struct ipcshim_batch_entry[count] */
+	__u32 count;		/* [in] */
+	__u32 mode;		/* [in] IPCSHIM_IO_* */
+	__u64 deadline;		/* [in] ns; only with ALL, else 0 */
+	__u32 flags;		/* [in] 0 */
+	__u32 moved;		/* [out] messages */
+	__u64 remains;		/* [out] as in struct ipcshim_pipe_io */
+	__u64 lacks;		/* [out] likewise */
+	__u32 cause;		/* [out] IPCSHIM_CAUSE_* */
+	__u32 pid;		/* [out] LOCKED: who holds the lock */
+	__u64 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_WRITE_BATCH	_IOWR(IPCSHIM_IOC_MAGIC, 0x70, struct ipcshim_pipe_batch)
+#define IPCSHIM_READ_BATCH	_IOWR(IPCSHIM_IOC_MAGIC, 0x71, struct ipcshim_pipe_batch)
+
+/*
+ * Mapped pipes (ours): OPEN_PIPE with IPCSHIM_OPEN_MAPPED
+ * -------------------------------------------------------
+ * Two processes that have the ends of such a pipe mapped need no system call
+ * while both are awake.  mmap(2) of an end, P the kernel's page size, A the bytes
+ * of the data area (PIPE_INFO's "area", a multiple of P):
+ *
+ *	offset		bytes	what			sender	receiver
+ *	0		P	the producer's index	rw	r
+ *	P		P	the consumer's index	r	rw
+ *	2P		A	data			rw	r
+ *	2P + A		A	the same data again	rw	r
+ *
+ * so that what begins in the data area never wraps.  Map the whole with PROT_READ,
+ * then over it (MAP_FIXED) with PROT_WRITE what is "rw".
+ *
+ * Positions count bytes ever put in, or taken out, and run free; the byte at
+ * position p lies at offset p % A of the data.  0 <= producer - consumer <= A
+ * always.  Raw: A is the capacity.  Message: A is the capacity and one page (so
+ * a message of 64 KiB fits an empty pipe of 64 KiB); at each position between
+ * the two lies a struct ipcshim_record, its payload after it, and padding to the
+ * next multiple of 8.
+ *
+ *	producer				consumer
+ *	t = load_acquire(consumer.position) [T2]	h = load_acquire(producer.position) [H2]
+ *	write data before t + A			read data before h
+ *	store_release(producer.position) [H1]	store_release(consumer.position) [T1]
+ *	full barrier [S2]			full barrier [S2]
+ *	w = load(consumer.wake)			w = load(producer.wake)
+ *	w && w <= bytes in the pipe: WAKE	w && w <= bytes free: WAKE
+ *
+ * and who waits does so in the driver (PIPE_WAIT, poll, a blocking read or write),
+ * which says so in its page:
+ *
+ *	store(wake, bytes needed)
+ *	full barrier [S1], pairs with [S2]
+ *	look at the other's position; sleep
+ *
+ * Each side writes its own page alone; the driver writes "wake" and "closed" there.
+ * A side is one thread at a time, of one process, whichever way it goes: mapped,
+ * or by read and write, which work on the same ring.  Nothing that is read
+ * from the other's page can be believed before it was checked, nor read twice.
+ * The driver checks whatever user space can touch, each time:
+ * EPROTO	(any call on an end, POLLERR from poll) the positions or a record make
+ *		no sense: the other side is broken, or its own is, or one side was used
+ *		by two at once.  Nothing moved.
+ *
+ * An end of such a pipe is O_RDWR, as mmap needs it; read(2) of a sender and write(2)
+ * of a receiver answer EINVAL.
+ * mmap: ENODEV, no such pipe; ENXIO, beyond the end; EINVAL, MAP_PRIVATE; EACCES,
+ * PROT_WRITE where there is no "w", or PROT_EXEC; EBUSY, another process has this
+ * end mapped.  While one has, reads, writes and calls that move data through that
+ * end by another process answer EBUSY, too, and so does SEND_PIPE, and a message
+ * that would carry it.  A mapping is not inherited by fork, and counts as
+ * the end's user: munmap and close, then the end closes.
+ */
+struct ipcshim_mapped_index {
+	__u64 position;		/* bytes, this side's */
+	__u64 messages;		/* likewise; for people and PIPE_CLOSED, 0 if raw */
+	__u32 wake;		/* the driver's: bytes that this side waits for, 0: it does not */
+	__u32 closed;		/* the driver's: IPCSHIM_HOW_*, how this side ended, 0: open */
+	__u64 reserved[5];	/* 0 */
+};
+
+/* A message in the data area; always at a multiple of 8. */
+struct ipcshim_record {
+	__u32 length;		/* bytes of payload, 1 to IPCSHIM_MESSAGE_MAX */
+	__u32 reserved;		/* 0 */
+};
+
+/*
+ * PIPE_WAIT 0x72 (ours), on an end of a mapped pipe: sleep until "need" bytes are
+ * free (sender) or in the pipe (receiver; records count whole), or it is closed,
+ * which the other's page tells.  One call at a time for each end, others wait for
+ * their turn, as with PIPE_READ.
+ * EINVAL	not a mapped pipe; need is 0, or more than the data area
+ * EAGAIN	flag NOWAIT, and it is not so
+ * ETIMEDOUT	the deadline passed
+ * EINTR	a signal (restarted with SA_RESTART)
+ */
+#define IPCSHIM_WAIT_NOWAIT	0x01
+
+struct ipcshim_pipe_wait {
+	__u64 deadline;		/* [in] ns; 0 with NOWAIT */
+	__u32 need;		/* [in] bytes */
+	__u32 flags;		/* [in] IPCSHIM_WAIT_* */
+};
+
+#define IPCSHIM_PIPE_WAIT	_IOW(IPCSHIM_IOC_MAGIC, 0x72, struct ipcshim_pipe_wait)
+
+/*
+ * PIPE_WAKE 0x73 (ours), on an end of a mapped pipe: my position moved, and the
+ * other side's "wake" said that it waits for that.  Never waits.
+ * EINVAL	not a mapped pipe
+ */
+struct ipcshim_pipe_wake {
+	__u32 flags;		/* [in] 0 */
+	__u32 reserved;		/* [in] 0 */
+};
+
+#define IPCSHIM_PIPE_WAKE	_IOW(IPCSHIM_IOC_MAGIC, 0x73, struct ipcshim_pipe_wake)
+
+/*
+ * io_uring
+ * --------
+ * IORING_OP_READ and _WRITE (and their kin) of ports and pipes never need a worker:
+ * what can't be done at once is polled for.
+ * IORING_OP_URING_CMD on a port or an end of a pipe is any of its calls: cmd_op is
+ * the call's number, the first 8 bytes of the command are the address of its structure,
+ * which stays there until the completion; its result is 0 or a negative error.
+ * What can be done at once is; what has to wait does so in a worker, and ends
+ * with ECANCELED or EINTR when it is cancelled.
+ */
 
 /*
  * read(2), write(2), readv, writev, io_uring, splice on the ends of a pipe
