@@ -11,6 +11,7 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/types.h>
+#include <linux/uio.h>
 
 /* Before 6.3. */
 #ifndef IPCSHIM_HAVE_VM_FLAGS_SET
@@ -109,6 +110,11 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #else
 #define ipcshim_copy_from_user _copy_from_user
 #define ipcshim_copy_to_user _copy_to_user
+#endif
+
+/* Before 6.4. */
+#ifndef IPCSHIM_HAVE_ITER_IOV_ADDR
+#define iter_iov_addr(iter) ((iter)->iov->iov_base + (iter)->iov_offset)
 #endif
 
 /* Before 6.18. */

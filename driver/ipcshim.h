@@ -41,8 +41,8 @@
  *
  * Order of the locks
  * ------------------
- *   ipcshim_turn         sleeps; one for each side of a pipe, never both
- *   port->read_lock      sleeps; never together with a turn
+ *   ipcshim_turn         sleeps; one for each side of a pipe, and for who reads a
+ *                        port; never two
  *   ipcshim_carry_lock   sleeps; who holds it may take several of
  *                        memory->lock and segment->gate
  *   memory->lock         sleeps; no user memory, nor mmap_lock, under it

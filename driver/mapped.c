@@ -63,7 +63,7 @@ struct ipcshim_mapped *ipcshim_mapped_create(u32 capacity, bool messages)
 	struct ipcshim_mapped *mapped;
 	int side, err;
 
-	BUILD_BUG_ON(sizeof(struct ipcshim_mapped_index) != 64);
+	BUILD_BUG_ON(sizeof(struct ipcshim_mapped_index) != 128);
 	mapped = kvzalloc(struct_size(mapped, pages, nr_pages),
 			  GFP_KERNEL_ACCOUNT);
 	if (!mapped)
@@ -141,13 +141,18 @@ static int mapped_get(struct ipcshim_mapped *mapped, int side,
 	return err;
 }
 
+/* ->vm_private_data is the process that it is for; NULL: it is dead. */
 static void mapped_vm_open(struct vm_area_struct *vma)
 {
 	struct ipcshim_end *end = vma_end(vma);
 
-	/* Split or moved, never inherited: of the same process. */
-	WARN_ON_ONCE(mapped_get(ipcshim_pipe_of(end)->mapped, end->side,
-				vma->vm_mm));
+	/* Inherited after all, by way of MADV_DOFORK. */
+	if (vma->vm_mm != vma->vm_private_data)
+		vma->vm_private_data = NULL;
+	/* Split or moved. */
+	if (vma->vm_private_data)
+		WARN_ON_ONCE(mapped_get(ipcshim_pipe_of(end)->mapped,
+					end->side, vma->vm_mm));
 }
 
 static void mapped_vm_close(struct vm_area_struct *vma)
@@ -157,10 +162,12 @@ static void mapped_vm_close(struct vm_area_struct *vma)
 	struct ipcshim_mapped *mapped = ipcshim_pipe_of(end)->mapped;
 	struct ipcshim_mapped_side *mine = &mapped->sides[end->side];
 
-	spin_lock(&mapped->lock);
-	if (!--mine->mappings)
-		WRITE_ONCE(mine->mm, NULL);
-	spin_unlock(&mapped->lock);
+	if (vma->vm_private_data) {
+		spin_lock(&mapped->lock);
+		if (!--mine->mappings)
+			WRITE_ONCE(mine->mm, NULL);
+		spin_unlock(&mapped->lock);
+	}
 	/*
 	 * The file may go with it, without a ->flush.  Somebody else who is the
 	 * last to look at the memory of a dead process knows nothing of how
@@ -176,7 +183,7 @@ static vm_fault_t mapped_vm_fault(struct vm_fault *vmf)
 	struct ipcshim_end *end = vma_end(vmf->vma);
 	struct ipcshim_mapped *mapped = ipcshim_pipe_of(end)->mapped;
 
-	if (vmf->pgoff >= mapped->nr_pages)
+	if (!vmf->vma->vm_private_data || vmf->pgoff >= mapped->nr_pages)
 		return VM_FAULT_SIGBUS;
 	get_page(mapped->pages[vmf->pgoff]);
 	vmf->page = mapped->pages[vmf->pgoff];
@@ -223,6 +230,7 @@ int ipcshim_mapped_mmap(struct file *file, struct vm_area_struct *vma)
 		return err;
 	vm_flags_clear(vma, VM_MAYEXEC);
 	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND);
+	vma->vm_private_data = vma->vm_mm;
 	vma->vm_ops = &mapped_vm_ops;
 	trace_ipcshim_map(end, first, count, vma->vm_flags & VM_WRITE);
 	return 0;

@@ -29,6 +29,7 @@
  *
  * mapped.c      the pages and their mappings
  * mapped_io.c   moving, waiting, waking
+ * mapped_batch.c  moving many messages at once
  */
 #ifndef _IPCSHIM_MAPPED_H
 #define _IPCSHIM_MAPPED_H
@@ -43,6 +44,7 @@
 struct file;
 struct ipcshim_end;
 struct ipcshim_pipe;
+struct ipcshim_ring_cursor;
 struct ipcshim_transfer;
 struct iov_iter;
 
@@ -107,6 +109,35 @@ int ipcshim_mapped_write(struct ipcshim_pipe *pipe, struct iov_iter *from,
 			 struct ipcshim_transfer *transfer);
 int ipcshim_mapped_read(struct ipcshim_pipe *pipe, struct iov_iter *to,
 			struct ipcshim_transfer *transfer);
+
+/* In a turn, when one of the two positions stands still.  -EPROTO */
+int ipcshim_mapped_view(const struct ipcshim_mapped *mapped,
+			struct ipcshim_mapped_view *view);
+/* Where a position lies in the area. */
+u32 ipcshim_mapped_offset(const struct ipcshim_mapped *mapped, u64 position);
+/* The length of the next message; read once, as all that is not ours.  -EPROTO */
+int ipcshim_mapped_record(const struct ipcshim_mapped *mapped,
+			  const struct ipcshim_mapped_view *view, u32 *length);
+/* [H1] and [T1]: what was done before it is seen by who sees the position. */
+int ipcshim_mapped_publish(struct ipcshim_mapped *mapped, int side, u64 from,
+			   u32 bytes, u32 messages);
+
+/* In the turn: a batch, as ipcshim_ring_put_run() and its kin.  Also -EPROTO. */
+int ipcshim_mapped_begin(struct ipcshim_mapped *mapped, int side,
+			 struct ipcshim_ring_cursor *cursor);
+/* The other side may have moved. */
+int ipcshim_mapped_look_again(struct ipcshim_mapped *mapped, int side,
+			      struct ipcshim_ring_cursor *cursor);
+u32 ipcshim_mapped_put_run(struct ipcshim_mapped *mapped,
+			   struct ipcshim_ring_cursor *cursor,
+			   struct ipcshim_batch_entry *entries, u32 nr,
+			   int *why);
+u32 ipcshim_mapped_get_run(struct ipcshim_mapped *mapped,
+			   struct ipcshim_ring_cursor *cursor,
+			   struct ipcshim_batch_entry *entries, u32 nr,
+			   int *why);
+int ipcshim_mapped_commit(struct ipcshim_mapped *mapped, int side,
+			  struct ipcshim_ring_cursor *cursor);
 
 /* In the turn: may it go on, having asked for "need" bytes?  Also with -EPROTO. */
 bool ipcshim_mapped_can_go_on(struct ipcshim_end *end, u32 need);

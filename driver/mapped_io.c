@@ -9,6 +9,7 @@
 #include "pipe.h"
 #include "pipe_io.h"
 #include "trace.h"
+#include "uring.h"
 
 /* Looks of somebody who holds no turn, before it takes what it has. */
 #define LOOKS	4
@@ -38,9 +39,8 @@ static int view_check(const struct ipcshim_mapped *mapped,
 	return 0;
 }
 
-/* In a turn, when one of the two positions stands still: any order will do. */
-static int mapped_view(const struct ipcshim_mapped *mapped,
-		       struct ipcshim_mapped_view *view)
+int ipcshim_mapped_view(const struct ipcshim_mapped *mapped,
+			struct ipcshim_mapped_view *view)
 {
 	view->tail = mapped_load(mapped, IPCSHIM_RECEIVER);
 	view->head = mapped_load(mapped, IPCSHIM_SENDER);
@@ -55,7 +55,7 @@ static int mapped_look(const struct ipcshim_mapped *mapped,
 	int err;
 
 	for (;;) {
-		err = mapped_view(mapped, view);
+		err = ipcshim_mapped_view(mapped, view);
 		if (!err)
 			return 0;
 		if (mapped_load(mapped, IPCSHIM_RECEIVER) == view->tail)
@@ -94,8 +94,7 @@ u32 ipcshim_mapped_messages(const struct ipcshim_mapped *mapped)
 	return min_t(u64, in - out, mapped->area / ipcshim_record_bytes(1));
 }
 
-/* Where a position lies in the area. */
-static u32 mapped_offset(const struct ipcshim_mapped *mapped, u64 position)
+u32 ipcshim_mapped_offset(const struct ipcshim_mapped *mapped, u64 position)
 {
 	u32 offset;
 
@@ -103,15 +102,15 @@ static u32 mapped_offset(const struct ipcshim_mapped *mapped, u64 position)
 	return offset;
 }
 
-/* The length of the next message; read once, as all that is not ours. */
-static int mapped_record(const struct ipcshim_mapped *mapped,
-			 const struct ipcshim_mapped_view *view, u32 *length)
+int ipcshim_mapped_record(const struct ipcshim_mapped *mapped,
+			  const struct ipcshim_mapped_view *view, u32 *length)
 {
 	const struct ipcshim_record *record;
 
 	if (view->used < sizeof(*record))
 		return -EPROTO;
-	record = (const void *)(mapped->data + mapped_offset(mapped, view->tail));
+	record = (const void *)(mapped->data +
+				ipcshim_mapped_offset(mapped, view->tail));
 	*length = READ_ONCE(record->length);
 	if (!*length || *length > IPCSHIM_MESSAGE_MAX ||
 	    READ_ONCE(record->reserved))
@@ -124,19 +123,20 @@ u32 ipcshim_mapped_next_length(const struct ipcshim_mapped *mapped)
 	struct ipcshim_mapped_view view;
 	u32 length;
 
-	if (mapped_look(mapped, &view) || mapped_record(mapped, &view, &length))
+	if (mapped_look(mapped, &view) ||
+	    ipcshim_mapped_record(mapped, &view, &length))
 		return 0;
 	return length;
 }
 
-/* [H1] and [T1]: what was done before it is seen by who sees the position. */
-static int mapped_publish(struct ipcshim_mapped *mapped, int side, u64 from,
-			  u32 bytes)
+int ipcshim_mapped_publish(struct ipcshim_mapped *mapped, int side, u64 from,
+			   u32 bytes, u32 messages)
 {
 	struct ipcshim_mapped_index *index = mapped->sides[side].index;
 
 	if (mapped->messages)
-		WRITE_ONCE(index->messages, READ_ONCE(index->messages) + 1);
+		WRITE_ONCE(index->messages,
+			   READ_ONCE(index->messages) + messages);
 	if (atomic64_cmpxchg_release(mapped_position(mapped, side), from,
 				     from + bytes) != from)
 		return -EPROTO;	/* moved by somebody else at the same time */
@@ -148,7 +148,7 @@ static int mapped_put(struct ipcshim_mapped *mapped,
 		      const struct ipcshim_mapped_view *view,
 		      struct iov_iter *from, u32 size)
 {
-	u8 *to = mapped->data + mapped_offset(mapped, view->head);
+	u8 *to = mapped->data + ipcshim_mapped_offset(mapped, view->head);
 	u32 bytes = size;
 	size_t copied;
 
@@ -164,7 +164,8 @@ static int mapped_put(struct ipcshim_mapped *mapped,
 		iov_iter_revert(from, copied);
 		return -EFAULT;
 	}
-	return mapped_publish(mapped, IPCSHIM_SENDER, view->head, bytes);
+	return ipcshim_mapped_publish(mapped, IPCSHIM_SENDER, view->head,
+				      bytes, 1);
 }
 
 /* Take a piece, or the next message, which is there. */
@@ -172,7 +173,7 @@ static int mapped_get(struct ipcshim_mapped *mapped,
 		      const struct ipcshim_mapped_view *view,
 		      struct iov_iter *to, u32 size)
 {
-	u8 *from = mapped->data + mapped_offset(mapped, view->tail);
+	u8 *from = mapped->data + ipcshim_mapped_offset(mapped, view->tail);
 	u32 bytes = size;
 	size_t copied;
 
@@ -185,7 +186,8 @@ static int mapped_get(struct ipcshim_mapped *mapped,
 		iov_iter_revert(to, copied);
 		return -EFAULT;
 	}
-	return mapped_publish(mapped, IPCSHIM_RECEIVER, view->tail, bytes);
+	return ipcshim_mapped_publish(mapped, IPCSHIM_RECEIVER, view->tail,
+				      bytes, 1);
 }
 
 int ipcshim_mapped_write(struct ipcshim_pipe *pipe, struct iov_iter *from,
@@ -206,7 +208,7 @@ int ipcshim_mapped_write(struct ipcshim_pipe *pipe, struct iov_iter *from,
 		}
 		if (ipcshim_mapped_elsewhere(mapped, IPCSHIM_SENDER))
 			return -EBUSY;
-		err = mapped_view(mapped, &view);
+		err = ipcshim_mapped_view(mapped, &view);
 		if (err)
 			return err;
 		need = mapped->messages ? ipcshim_record_bytes(size) :
@@ -241,7 +243,7 @@ static int mapped_piece(const struct ipcshim_mapped *mapped,
 	*piece = min_t(size_t, left, view->used);
 	if (!mapped->messages)
 		return 0;
-	err = mapped_record(mapped, view, piece);
+	err = ipcshim_mapped_record(mapped, view, piece);
 	if (!err && *piece > left) {
 		transfer->cause = IPCSHIM_CAUSE_TOO_LONG;
 		err = -EMSGSIZE;
@@ -266,7 +268,7 @@ int ipcshim_mapped_read(struct ipcshim_pipe *pipe, struct iov_iter *to,
 		ends = ipcshim_pipe_stopped_writing(pipe);
 		if (ipcshim_mapped_elsewhere(mapped, IPCSHIM_RECEIVER))
 			return -EBUSY;
-		err = mapped_view(mapped, &view);
+		err = ipcshim_mapped_view(mapped, &view);
 		if (ipcshim_pipe_stopped_reading(pipe) ||
 		    (!err && ends && !view.used)) {
 			transfer->cause = IPCSHIM_CAUSE_CLOSED;
@@ -304,7 +306,7 @@ bool ipcshim_mapped_can_go_on(struct ipcshim_end *end, u32 need)
 	struct ipcshim_mapped_view view;
 
 	/* What is wrong is found, and told, by who waits. */
-	if (mapped_view(mapped, &view) ||
+	if (ipcshim_mapped_view(mapped, &view) ||
 	    ipcshim_mapped_elsewhere(mapped, end->side))
 		return true;
 	if (end->side == IPCSHIM_SENDER)
@@ -377,14 +379,16 @@ __poll_t ipcshim_mapped_poll(struct ipcshim_end *end, u32 want)
 	ipcshim_mapped_arm(end, bytes);
 	/* [S1], pairs with [S2] in user space, and in ipcshim_end_notify(). */
 	smp_mb();
+	/* What is there is the holder's, until that lets go. */
+	if (ipcshim_turn_poll(&end->turn))
+		return 0;
 	closed = ipcshim_pipe_stopped_writing(pipe);
 	if (mapped_look(mapped, &view))
 		mask |= EPOLLERR;
 	if (sender) {
 		if (closed)
 			return EPOLLOUT | EPOLLWRNORM | EPOLLERR;
-		/* What is free belongs to a write that waits for more. */
-		if (!READ_ONCE(end->need) && mapped->area - view.used >= bytes)
+		if (mapped->area - view.used >= bytes)
 			mask |= EPOLLOUT | EPOLLWRNORM;
 		return mask;
 	}
@@ -419,7 +423,7 @@ static int mapped_wait_locked(struct ipcshim_end *end, u32 need, bool wait,
 	}
 	if (ipcshim_mapped_elsewhere(mapped, end->side))
 		return -EBUSY;
-	return mapped_view(mapped, &view);
+	return ipcshim_mapped_view(mapped, &view);
 }
 
 int ipcshim_mapped_wait(struct ipcshim_end *end,
@@ -441,13 +445,14 @@ int ipcshim_mapped_wait(struct ipcshim_end *end,
 		return -EINVAL;
 	if (ipcshim_mapped_elsewhere(mapped, end->side))
 		return -EBUSY;
+	nowait &= !(arg.flags & IPCSHIM_WAIT_NOWAIT);
 	wait = !nowait && !(arg.flags & IPCSHIM_WAIT_NOWAIT);
 	err = ipcshim_turn_take(&end->turn, wait, arg.deadline);
-	if (err)
-		return err;
-	err = mapped_wait_locked(end, arg.need, wait, arg.deadline);
-	ipcshim_turn_release(&end->turn);
-	return err;
+	if (!err) {
+		err = mapped_wait_locked(end, arg.need, wait, arg.deadline);
+		ipcshim_end_release(end);
+	}
+	return nowait && err == -EAGAIN ? -IPCSHIM_EWAITS : err;
 }
 
 int ipcshim_mapped_wake(struct ipcshim_end *end,

@@ -10,8 +10,10 @@
  * pipe_open.c   opened, and handed over
  * pipe_file.c   what a file of an end does: poll, fdinfo, flush, release
  * pipe_io.c     moving bytes and messages, waiting
+ * pipe_now.c    ... those that need not wait
  * pipe_io.h     ... what all ways of moving have in common
  * pipe_batch.c  moving many messages at once
+ * direct.c      moving from one's memory into the other's
  * pipe_ioctl.c  the calls
  * mapped.h      pipes that user space maps
  */
@@ -78,6 +80,9 @@ struct ipcshim_pipe {
 	struct pid *creator;
 	spinlock_t lock;		/* users, holders, and who closed */
 	bool closed_by_call;		/* lock to set */
+	/* Both in direct.h; lock. */
+	u32 take;			/* bytes that a sleeping reader would take */
+	struct ipcshim_offer *offer;	/* a writer's, for that reader */
 	struct ipcshim_end ends[IPCSHIM_NR_SIDES];
 	struct ipcshim_ring ring;
 };
@@ -98,6 +103,18 @@ static inline struct ipcshim_pipe *ipcshim_pipe_of(const struct ipcshim_end *end
 	const struct ipcshim_end *first = end - end->side;
 
 	return container_of(first, struct ipcshim_pipe, ends[0]);
+}
+
+/* The same where the side is known. */
+static inline struct ipcshim_pipe *ipcshim_sender_pipe(struct ipcshim_end *end)
+{
+	return container_of(end, struct ipcshim_pipe, ends[IPCSHIM_SENDER]);
+}
+
+static inline struct ipcshim_pipe *
+ipcshim_receiver_pipe(struct ipcshim_end *end)
+{
+	return container_of(end, struct ipcshim_pipe, ends[IPCSHIM_RECEIVER]);
 }
 
 static inline struct ipcshim_end *ipcshim_end_peer(struct ipcshim_end *end)
@@ -169,7 +186,6 @@ struct ipcshim_transfer {
 	bool wait;	/* may sleep */
 	bool partial;	/* raw: what can move now is enough */
 
-	bool slept;	/* out: for data or room */
 	u8 cause;	/* out: IPCSHIM_CAUSE_* */
 	int stop;	/* a signal or the deadline ended a sleep */
 	u32 moved;	/* out: bytes, at most MAX_RW_COUNT */
@@ -177,11 +193,40 @@ struct ipcshim_transfer {
 	u32 pid;	/* out: who has the turn, for LOCKED */
 };
 
+void ipcshim_end_wake_polls(struct ipcshim_end *end);
+
+static inline void ipcshim_end_release(struct ipcshim_end *end)
+{
+	if (ipcshim_turn_release(&end->turn))
+		ipcshim_end_wake_polls(end);
+}
+
 /* 0 or an error; what moved before an error is in the transfer. */
 int ipcshim_pipe_write(struct ipcshim_pipe *pipe, struct iov_iter *from,
 		       struct ipcshim_transfer *transfer);
 int ipcshim_pipe_read(struct ipcshim_pipe *pipe, struct iov_iter *to,
 		      struct ipcshim_transfer *transfer);
+
+/*
+ * All of it, or, 0, nothing: that is for the functions above.  Of a read some, too,
+ * if "partial"; of a message always all.
+ */
+u32 ipcshim_pipe_write_now(struct ipcshim_pipe *pipe, const void __user *from,
+			   size_t size);
+u32 ipcshim_pipe_read_now(struct ipcshim_pipe *pipe, void __user *to,
+			  size_t size, bool partial);
+
+/* The same at once where that can be, by write(2), read(2), and all the others. */
+ssize_t ipcshim_sender_write_now(struct file *file, const char __user *buffer,
+				 size_t size, loff_t *position);
+ssize_t ipcshim_sender_write_iter_now(struct kiocb *iocb,
+				      struct iov_iter *from);
+ssize_t ipcshim_receiver_read_now(struct file *file, char __user *buffer,
+				  size_t size, loff_t *position);
+ssize_t ipcshim_receiver_read_iter_now(struct kiocb *iocb, struct iov_iter *to);
+/* ... and as long as it takes. */
+ssize_t ipcshim_sender_write(struct kiocb *iocb, struct iov_iter *from);
+ssize_t ipcshim_receiver_read(struct kiocb *iocb, struct iov_iter *to);
 
 /* Bytes that can be read: none of what was there when reading was stopped. */
 static inline u32 ipcshim_pipe_used(const struct ipcshim_pipe *pipe)

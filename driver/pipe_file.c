@@ -11,6 +11,7 @@
 #include "event.h"
 #include "pipe.h"
 #include "process.h"
+#include "uring.h"
 
 /* By way of /proc/PID/fd, as with any pipe: one more file of the same end. */
 static int end_open(struct inode *inode, struct file *file)
@@ -78,7 +79,7 @@ static ssize_t transfer_result(const struct ipcshim_transfer *transfer, int err)
 	return err;
 }
 
-static ssize_t sender_write_iter(struct kiocb *iocb, struct iov_iter *from)
+ssize_t ipcshim_sender_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct ipcshim_end_file *end_file = iocb->ki_filp->private_data;
 	bool wait = !file_nowait(iocb);
@@ -91,7 +92,8 @@ static ssize_t sender_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 	err = ipcshim_pipe_write(ipcshim_pipe_of(end_file->end), from,
 				 &transfer);
-	if (err == -EPIPE)
+	/* Not for those who get their results later: it would hit any moment. */
+	if (err == -EPIPE && is_sync_kiocb(iocb))
 		send_sig(SIGPIPE, current, 0);
 	/* Poll says POLLOUT again when what did not fit would fit. */
 	if (!wait)
@@ -100,7 +102,7 @@ static ssize_t sender_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return transfer_result(&transfer, err);
 }
 
-static ssize_t receiver_read_iter(struct kiocb *iocb, struct iov_iter *to)
+ssize_t ipcshim_receiver_read(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct ipcshim_end_file *end_file = iocb->ki_filp->private_data;
 	struct ipcshim_transfer transfer = {
@@ -134,13 +136,13 @@ static __poll_t sender_poll(struct file *file, poll_table *wait)
 						READ_ONCE(end_file->want)));
 	/* Pairs with [S2] in ipcshim_end_notify(). */
 	smp_mb();
+	/* What is there is the holder's, until that lets go. */
+	if (ipcshim_turn_poll(&end->turn))
+		return 0;
 	tail = ipcshim_ring_tail(&pipe->ring);
 	head = ipcshim_ring_head(&pipe->ring);
 	if (head & IPCSHIM_POS_CLOSED)
 		return EPOLLOUT | EPOLLWRNORM | EPOLLERR;
-	/* What is free belongs to a write that waits for more. */
-	if (READ_ONCE(end->need))
-		return 0;
 	if (pipe->ring.size - ipcshim_pos_bytes(tail, head) <
 	    sender_want(pipe, READ_ONCE(end_file->want)))
 		return 0;
@@ -160,6 +162,9 @@ static __poll_t receiver_poll(struct file *file, poll_table *wait)
 		return ipcshim_mapped_poll(end, 1);
 	/* Pairs with [S2] in ipcshim_end_notify(). */
 	smp_mb();
+	/* What is there is the holder's, until that lets go. */
+	if (ipcshim_turn_poll(&end->turn))
+		return 0;
 	tail = ipcshim_ring_tail(&pipe->ring);
 	head = ipcshim_ring_head(&pipe->ring);
 	if (head & IPCSHIM_POS_CLOSED)
@@ -216,13 +221,15 @@ const struct file_operations ipcshim_sender_fops = {
 	.open = end_open,
 	.flush = end_flush,
 	.release = end_release,
-	.write_iter = sender_write_iter,
+	.write = ipcshim_sender_write_now,
+	.write_iter = ipcshim_sender_write_iter_now,
 	.splice_write = iter_file_splice_write,
 	.poll = sender_poll,
 	.mmap = ipcshim_mapped_mmap,
 	.fasync = end_fasync,
 	.unlocked_ioctl = ipcshim_end_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.uring_cmd = ipcshim_end_uring_cmd,
 #ifdef CONFIG_PROC_FS
 	.show_fdinfo = end_show_fdinfo,
 #endif
@@ -233,13 +240,15 @@ const struct file_operations ipcshim_receiver_fops = {
 	.open = end_open,
 	.flush = end_flush,
 	.release = end_release,
-	.read_iter = receiver_read_iter,
+	.read = ipcshim_receiver_read_now,
+	.read_iter = ipcshim_receiver_read_iter_now,
 	.splice_read = copy_splice_read,
 	.poll = receiver_poll,
 	.mmap = ipcshim_mapped_mmap,
 	.fasync = end_fasync,
 	.unlocked_ioctl = ipcshim_end_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.uring_cmd = ipcshim_end_uring_cmd,
 #ifdef CONFIG_PROC_FS
 	.show_fdinfo = end_show_fdinfo,
 #endif

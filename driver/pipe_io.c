@@ -17,6 +17,7 @@
 #include <linux/sched/signal.h>
 #include <linux/uio.h>
 
+#include "direct.h"
 #include "pipe.h"
 #include "pipe_io.h"
 
@@ -38,7 +39,7 @@ bool ipcshim_end_can_go_on(struct ipcshim_end *end, u32 need)
 		return ipcshim_mapped_can_go_on(end, need);
 	if (end->side == IPCSHIM_SENDER)
 		return pipe_free_bytes(pipe) >= need;
-	return ipcshim_pipe_used(pipe) >= need;
+	return ipcshim_pipe_used(pipe) >= need || READ_ONCE(pipe->offer);
 }
 
 int ipcshim_end_wait(struct ipcshim_end *end, u32 need, u64 deadline)
@@ -90,15 +91,20 @@ static noinline void end_wake_those(struct ipcshim_end *end, u32 need)
 /* An index moved.  Mostly nobody waits for that. */
 static inline void end_notify(struct ipcshim_end *end)
 {
-	u32 need;
-
 	/* [S2], pairs with [S1] in ipcshim_end_wait() and with poll. */
 	smp_mb();
-	need = READ_ONCE(end->need);
-	/* After [S2] as well. */
-	if (need || waitqueue_active(&end->poll_wait) ||
-	    READ_ONCE(end->fasync))
-		end_wake_those(end, need);
+	if (ipcshim_end_awaited(end))
+		end_wake_those(end, READ_ONCE(end->need));
+}
+
+/* What is there is nobody's any more: those who poll may look again. */
+void ipcshim_end_wake_polls(struct ipcshim_end *end)
+{
+	/* Without saying for what: each looks for itself. */
+	wake_up_interruptible(&end->poll_wait);
+	if (READ_ONCE(end->fasync))
+		kill_fasync(&end->fasync, SIGIO,
+			    end->side == IPCSHIM_SENDER ? POLL_OUT : POLL_IN);
 }
 
 /*
@@ -123,9 +129,8 @@ static u8 transfer_stopped(int err)
 				   IPCSHIM_CAUSE_SIGNAL;
 }
 
-/* The turn can't be had: the transfer says why. */
-static noinline int transfer_refused(struct ipcshim_end *end, int err,
-				     struct ipcshim_transfer *transfer)
+int ipcshim_transfer_refused(struct ipcshim_end *end, int err,
+			     struct ipcshim_transfer *transfer)
 {
 	if (err == -EAGAIN) {
 		transfer->cause = IPCSHIM_CAUSE_LOCKED;
@@ -154,7 +159,6 @@ int ipcshim_transfer_wait(struct ipcshim_end *end, u32 need, u32 there,
 		transfer->lacks = need - there;
 		return -EAGAIN;
 	}
-	transfer->slept = true;
 	transfer->stop = ipcshim_end_wait(end, need, transfer->deadline);
 	return 0;
 }
@@ -185,6 +189,16 @@ static int write_locked(struct ipcshim_pipe *pipe, struct iov_iter *from,
 		if (ipcshim_pipe_stopped_writing(pipe)) {
 			transfer->cause = IPCSHIM_CAUSE_CLOSED;
 			return -EPIPE;
+		}
+		if (left >= IPCSHIM_DIRECT_MIN && transfer->wait) {
+			err = ipcshim_direct_offer(pipe, from,
+						   transfer->deadline);
+			if (err < 0)
+				return err;
+			transfer->moved += err;
+			left -= err;
+			if (err)
+				continue;
 		}
 		need = ipcshim_write_need(pipe, size, left, transfer);
 		room = pipe_free_bytes(pipe);
@@ -232,15 +246,11 @@ int ipcshim_pipe_write(struct ipcshim_pipe *pipe, struct iov_iter *from,
 	err = ipcshim_turn_take(&sender->turn, transfer->wait,
 				transfer->deadline);
 	if (unlikely(err))
-		return transfer_refused(sender, err, transfer);
+		return ipcshim_transfer_refused(sender, err, transfer);
 	err = unlikely(pipe->mapped) ?
 	      ipcshim_mapped_write(pipe, from, transfer) :
 	      write_locked(pipe, from, transfer);
-	ipcshim_turn_release(&sender->turn);
-	/* A write that waits hides the room from poll: it shows now. */
-	if (transfer->slept && wq_has_sleeper(&sender->poll_wait))
-		wake_up_interruptible_poll(&sender->poll_wait,
-					   EPOLLOUT | EPOLLWRNORM);
+	ipcshim_end_release(sender);
 	return err;
 }
 
@@ -270,6 +280,22 @@ static int read_piece(struct ipcshim_pipe *pipe, size_t left, u32 used,
 	return 0;
 }
 
+/* Wait for data, which may come straight from the writer's memory. */
+static int read_wait(struct ipcshim_pipe *pipe, u32 need, u32 used,
+		     struct iov_iter *to, struct ipcshim_transfer *transfer)
+{
+	u32 moved;
+	int err;
+
+	if (!used && transfer->wait && !transfer->stop)
+		ipcshim_direct_wait(pipe, to);
+	err = ipcshim_transfer_wait(&pipe->ends[IPCSHIM_RECEIVER], need, used,
+				    transfer);
+	moved = ipcshim_direct_take(pipe, to);
+	transfer->moved += moved;
+	return err;
+}
+
 static int read_locked(struct ipcshim_pipe *pipe, struct iov_iter *to,
 		       struct ipcshim_transfer *transfer)
 {
@@ -292,9 +318,12 @@ static int read_locked(struct ipcshim_pipe *pipe, struct iov_iter *to,
 		if (used < need && !ends) {
 			if (transfer->partial && transfer->moved)
 				break;
-			err = ipcshim_transfer_wait(receiver, need, used, transfer);
+			err = read_wait(pipe, need, used, to, transfer);
 			if (err)
 				return err;
+			left = iov_iter_count(to);
+			if (transfer->partial && transfer->moved)
+				break;
 			continue;
 		}
 		err = read_piece(pipe, left, used, &piece, transfer);
@@ -331,10 +360,10 @@ int ipcshim_pipe_read(struct ipcshim_pipe *pipe, struct iov_iter *to,
 	err = ipcshim_turn_take(&receiver->turn, transfer->wait,
 				transfer->deadline);
 	if (unlikely(err))
-		return transfer_refused(receiver, err, transfer);
+		return ipcshim_transfer_refused(receiver, err, transfer);
 	err = unlikely(pipe->mapped) ?
 	      ipcshim_mapped_read(pipe, to, transfer) :
 	      read_locked(pipe, to, transfer);
-	ipcshim_turn_release(&receiver->turn);
+	ipcshim_end_release(receiver);
 	return err;
 }

@@ -27,11 +27,27 @@ u32 ipcshim_read_need(const struct ipcshim_pipe *pipe, size_t size, size_t left,
 
 /* May the holder of the turn go on, having asked for "need" bytes? */
 bool ipcshim_end_can_go_on(struct ipcshim_end *end, u32 need);
+/* WRITE_BATCH and READ_BATCH.  With "nowait" -IPCSHIM_EWAITS, see uring.h. */
+int ipcshim_end_batch(struct ipcshim_end *end,
+		      struct ipcshim_pipe_batch __user *uarg, bool nowait);
+
+/* The turn can't be had: the transfer says why. */
+int ipcshim_transfer_refused(struct ipcshim_end *end, int err,
+			     struct ipcshim_transfer *transfer);
 /* In the turn: sleep until it may.  -ERESTARTSYS, -ETIMEDOUT. */
 int ipcshim_end_wait(struct ipcshim_end *end, u32 need, u64 deadline);
 /* In the turn: the same for a transfer, or say how many bytes are lacking. */
 int ipcshim_transfer_wait(struct ipcshim_end *end, u32 need, u32 there,
 			  struct ipcshim_transfer *transfer);
+/* After [S2]: may somebody on this end wait for the other index to move? */
+static inline bool ipcshim_end_awaited(struct ipcshim_end *end)
+{
+	if (READ_ONCE(end->need) || READ_ONCE(end->fasync))
+		return true;
+	/* After [S2] as well. */
+	return waitqueue_active(&end->poll_wait);
+}
+
 /* The other index moved: tell those on this end whom that helps. */
 void ipcshim_end_notify(struct ipcshim_end *end);
 

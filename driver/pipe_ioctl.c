@@ -5,6 +5,8 @@
 #include <asm/ioctls.h>
 
 #include "pipe.h"
+#include "pipe_io.h"
+#include "uring.h"
 
 static int io_check(const struct ipcshim_pipe_io *arg,
 		    const struct ipcshim_pipe *pipe)
@@ -90,7 +92,8 @@ static int io_probe_answer(struct ipcshim_pipe_io __user *uarg)
 	return 0;
 }
 
-static int end_io(struct ipcshim_end *end, struct ipcshim_pipe_io __user *uarg)
+static int end_io(struct ipcshim_end *end, struct ipcshim_pipe_io __user *uarg,
+		  bool nowait)
 {
 	/* Overwritten whole at once: zeroing it first costs as much again. */
 	struct ipcshim_pipe_io arg __attribute__((__uninitialized__));
@@ -114,10 +117,16 @@ static int end_io(struct ipcshim_end *end, struct ipcshim_pipe_io __user *uarg)
 	if (err)
 		return err;
 
-	transfer.wait = arg.mode == IPCSHIM_IO_ALL;
+	/* All of it now or none, as there is a way to wait for it elsewhere. */
+	nowait &= arg.mode == IPCSHIM_IO_ALL;
+	if (nowait && !pipe->ring.messages && arg.size > pipe->ring.size)
+		return -IPCSHIM_EWAITS;
+	transfer.wait = arg.mode == IPCSHIM_IO_ALL && !nowait;
 	transfer.partial = arg.mode == IPCSHIM_IO_SOME;
 	transfer.deadline = arg.deadline;
 	err = io_move(end, &iter, &transfer);
+	if (nowait && err == -EAGAIN)
+		return -IPCSHIM_EWAITS;
 
 	/* A restart finds all that it reads as it was. */
 	answer = (struct io_answer) {
@@ -203,27 +212,30 @@ static int end_bytes(struct ipcshim_end *end, int __user *uarg)
 	return put_user(bytes, uarg);
 }
 
-long ipcshim_end_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+long ipcshim_end_call(struct file *file, unsigned int cmd, void __user *uarg,
+		      bool nowait)
 {
 	struct ipcshim_end_file *end_file = file->private_data;
 	struct ipcshim_end *end = end_file->end;
-	void __user *uarg = (void __user *)arg;
+	bool writes = end->side == IPCSHIM_SENDER;
 
 	switch (cmd) {
 	case IPCSHIM_SEND_PIPE:
 		return ipcshim_pipe_send(file, uarg);
 	case IPCSHIM_PIPE_WRITE:
-		return end->side == IPCSHIM_SENDER ? end_io(end, uarg) :
-						     -ENOTTY;
+		return writes ? end_io(end, uarg, nowait) : -ENOTTY;
 	case IPCSHIM_PIPE_READ:
-		return end->side == IPCSHIM_RECEIVER ? end_io(end, uarg) :
-						       -ENOTTY;
+		return !writes ? end_io(end, uarg, nowait) : -ENOTTY;
+	case IPCSHIM_WRITE_BATCH:
+		return writes ? ipcshim_end_batch(end, uarg, nowait) : -ENOTTY;
+	case IPCSHIM_READ_BATCH:
+		return !writes ? ipcshim_end_batch(end, uarg, nowait) : -ENOTTY;
 	case IPCSHIM_PIPE_INFO:
 		return end_info(end, uarg);
 	case IPCSHIM_CLOSE_PIPE:
 		return end_close(end, uarg);
 	case IPCSHIM_PIPE_WAIT:
-		return ipcshim_mapped_wait(end, uarg, false);
+		return ipcshim_mapped_wait(end, uarg, nowait);
 	case IPCSHIM_PIPE_WAKE:
 		return ipcshim_mapped_wake(end, uarg);
 	case FIONREAD:
@@ -231,4 +243,9 @@ long ipcshim_end_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	default:
 		return -ENOTTY;
 	}
+}
+
+long ipcshim_end_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return ipcshim_end_call(file, cmd, (void __user *)arg, false);
 }

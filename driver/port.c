@@ -14,6 +14,7 @@
 #include "service.h"
 #include "token.h"
 #include "trace.h"
+#include "uring.h"
 
 struct ipcshim_executable ipcshim_executable_of_current(void)
 {
@@ -187,7 +188,7 @@ static int port_open(struct inode *inode, struct file *file)
 	INIT_LIST_HEAD(&port->tokens);
 	INIT_LIST_HEAD(&port->services);
 	INIT_LIST_HEAD(&port->events);
-	mutex_init(&port->read_lock);
+	ipcshim_turn_init(&port->read_turn);
 	init_waitqueue_head(&port->wait);
 	file->private_data = port;
 	stream_open(inode, file);
@@ -274,7 +275,7 @@ static ssize_t port_read_one(struct ipcshim_port *port, struct iov_iter *to)
 	struct ipcshim_event event;
 	size_t copied;
 
-	lockdep_assert_held(&port->read_lock);
+	lockdep_assert_held(&port->read_turn);
 	if (!node)
 		return 0;
 	ipcshim_event_translate(node, ipcshim_process_ns(port->process),
@@ -306,19 +307,17 @@ static ssize_t port_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (iov_iter_count(to) < sizeof(struct ipcshim_event))
 		return -EINVAL;
 	for (;;) {
-		if (!wait) {
-			if (!mutex_trylock(&port->read_lock))
-				return -EAGAIN;
-		} else if (mutex_lock_interruptible(&port->read_lock)) {
-			return -ERESTARTSYS;
-		}
+		ret = ipcshim_turn_take(&port->read_turn, wait, 0);
+		if (ret)
+			return ret;
 		do {
 			ret = port_read_one(port, to);
 			if (ret > 0)
 				total += ret;
 		} while (ret > 0 &&
 			 iov_iter_count(to) >= sizeof(struct ipcshim_event));
-		mutex_unlock(&port->read_lock);
+		if (ipcshim_turn_release(&port->read_turn))
+			wake_up_interruptible(&port->wait);
 
 		if (total)
 			return total;
@@ -336,6 +335,9 @@ static __poll_t port_poll(struct file *file, poll_table *wait)
 	struct ipcshim_port *port = file->private_data;
 
 	poll_wait(file, &port->wait, wait);
+	/* What is there is that reader's, until it lets go. */
+	if (ipcshim_turn_poll(&port->read_turn))
+		return 0;
 	return port_first(port) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
@@ -392,6 +394,7 @@ static const struct file_operations port_fops = {
 	.fasync = port_fasync,
 	.unlocked_ioctl = ipcshim_port_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.uring_cmd = ipcshim_port_uring_cmd,
 #ifdef CONFIG_PROC_FS
 	.show_fdinfo = port_show_fdinfo,
 #endif

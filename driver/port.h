@@ -9,12 +9,12 @@
 #define _IPCSHIM_PORT_H
 
 #include <linux/fs.h>
-#include <linux/mutex.h>
 #include <linux/wait.h>
 
 #include "object.h"
 #include "process.h"
 #include "quota.h"
+#include "turn.h"
 
 /* Which executable file a process runs: without a reference that pins it. */
 struct ipcshim_executable {
@@ -41,7 +41,7 @@ struct ipcshim_port {
 	bool ready;
 	bool signals_lost;
 
-	struct mutex read_lock;		/* readers take turns */
+	struct ipcshim_turn read_turn;
 	wait_queue_head_t wait;
 	struct fasync_struct *fasync;
 	struct ipcshim_ending_hint ending;

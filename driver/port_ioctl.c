@@ -11,6 +11,7 @@
 #include "service.h"
 #include "socket.h"
 #include "token.h"
+#include "uring.h"
 
 /* The first real-time signal: what user space calls 32. */
 #define PORT_SIGNO_MIN	SIGRTMIN
@@ -39,7 +40,8 @@ static int port_query(struct ipcshim_query __user *uarg, size_t size)
 		.abi_version = IPCSHIM_ABI_VERSION,
 		.features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES |
 			    IPCSHIM_FEATURE_SEGMENTS | IPCSHIM_FEATURE_PTYS |
-			    IPCSHIM_FEATURE_SOCKETS | IPCSHIM_FEATURE_MAPPED,
+			    IPCSHIM_FEATURE_SOCKETS | IPCSHIM_FEATURE_MAPPED |
+			    IPCSHIM_FEATURE_BATCH,
 		.page_size = PAGE_SIZE,
 		.capacity_max = IPCSHIM_CAPACITY_MAX,
 		.message_max = IPCSHIM_MESSAGE_MAX,
@@ -73,6 +75,8 @@ static int port_query(struct ipcshim_query __user *uarg, size_t size)
 	};
 	if (IS_ENABLED(CONFIG_DMA_SHARED_BUFFER))
 		query.features |= IPCSHIM_FEATURE_DMABUF;
+	if (IS_ENABLED(CONFIG_IO_URING))
+		query.features |= IPCSHIM_FEATURE_URING;
 	ipcshim_user_put(user);
 	if (copy_to_user(uarg, &query, min(size, sizeof(query))))
 		return -EFAULT;
@@ -116,6 +120,9 @@ static struct pid *port_thread(u32 tid)
 	struct task_struct *task;
 	struct pid *pid = NULL;
 
+	/* A worker of io_uring is no thread of the caller's. */
+	if (!tid && current->flags & PF_IO_WORKER)
+		return ERR_PTR(-EINVAL);
 	if (!tid)
 		return get_task_pid(current, PIDTYPE_PID);
 	rcu_read_lock();
@@ -307,10 +314,10 @@ static int port_bytes(struct ipcshim_port *port, int __user *uarg)
 	return put_user(bytes, uarg);
 }
 
-long ipcshim_port_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+long ipcshim_port_call(struct file *file, unsigned int cmd, void __user *uarg,
+		       bool nowait)
 {
 	struct ipcshim_port *port = file->private_data;
-	void __user *uarg = (void __user *)arg;
 
 	switch (cmd) {
 	case IPCSHIM_HANDLE_SIGNAL:
@@ -330,7 +337,8 @@ long ipcshim_port_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case IPCSHIM_CREATE_MEM:
 		return ipcshim_segment_make(port, uarg);
 	case IPCSHIM_ADOPT_MEM:
-		return ipcshim_segment_adopt(port, uarg);
+		/* It waits for all that it copies. */
+		return nowait ? -IPCSHIM_EWAITS : ipcshim_segment_adopt(port, uarg);
 	case IPCSHIM_OPEN_PTY:
 		return ipcshim_pty_open(uarg);
 	case IPCSHIM_PUBLISH:
@@ -338,7 +346,9 @@ long ipcshim_port_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case IPCSHIM_WITHDRAW:
 		return ipcshim_service_withdraw(port, uarg);
 	case IPCSHIM_CONNECT_SERVICE:
-		return ipcshim_service_connect(port, uarg);
+		/* It waits for an answer. */
+		return nowait ? -IPCSHIM_EWAITS :
+				ipcshim_service_connect(port, uarg);
 	case IPCSHIM_ACCEPT:
 		return ipcshim_service_accept(port, uarg);
 	case IPCSHIM_REJECT:
@@ -354,4 +364,9 @@ long ipcshim_port_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 			return port_query(uarg, port_query_size(cmd));
 		return -ENOTTY;
 	}
+}
+
+long ipcshim_port_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return ipcshim_port_call(file, cmd, (void __user *)arg, false);
 }

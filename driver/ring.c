@@ -4,33 +4,18 @@
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 
 #include "ipcshim.h"
-#include "ring.h"
+#include "ring_now.h"
 
-/* So much fits a slab object of 512 bytes. */
-#define LENGTHS_IN_BLOCK	240
 /* A copy lets others run after so many bytes. */
 #define COPY_BYTES		SZ_1M
-
-/* Lengths less one of consecutive messages, in the order of their numbers. */
-struct ipcshim_lengths {
-	struct rcu_head rcu;
-	struct ipcshim_lengths *next;	/* set before the first H1 beyond */
-	u32 first;			/* number of the first message */
-	u16 length[LENGTHS_IN_BLOCK];
-};
 
 static u32 pos_number(u64 pos)
 {
 	return ipcshim_pos_messages(0, pos);
-}
-
-/* Where message "pos" lies in a block; beyond its end: in a later one. */
-static u32 lengths_index(const struct ipcshim_lengths *lengths, u64 pos)
-{
-	return (pos_number(pos) - lengths->first) & GENMASK(30, 0);
 }
 
 void ipcshim_ring_init(struct ipcshim_ring *ring, u32 size, bool messages)
@@ -55,23 +40,43 @@ void ipcshim_ring_destroy(struct ipcshim_ring *ring)
 	kvfree(ring->data);
 }
 
+/*
+ * The block for the length of message "pos", the next after those in "last"; NULL:
+ * no memory.  One that a batch prepared and then did not use is there already.
+ */
+static struct ipcshim_lengths *
+ring_lengths_for(struct ipcshim_ring *ring, struct ipcshim_lengths *last,
+		 u64 pos)
+{
+	struct ipcshim_lengths *fresh;
+
+	if (last && ipcshim_lengths_index(last, pos) < IPCSHIM_LENGTHS_IN_BLOCK)
+		return last;
+	if (last && last->next)
+		return last->next;
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	if (!fresh)
+		return NULL;
+	fresh->first = pos_number(pos);
+	if (last) {
+		WRITE_ONCE(last->next, fresh);
+	} else {
+		rcu_assign_pointer(ring->tail_lengths, fresh);
+		ring->head_lengths = fresh;
+	}
+	return fresh;
+}
+
 /* A block for the next message's length. */
 static int ring_prepare_lengths(struct ipcshim_ring *ring)
 {
-	struct ipcshim_lengths *last = ring->head_lengths, *fresh;
-	u64 head = atomic64_read(&ring->head);
+	struct ipcshim_lengths *lengths;
 
-	if (last && lengths_index(last, head) < LENGTHS_IN_BLOCK)
-		return 0;
-	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
-	if (!fresh)
+	lengths = ring_lengths_for(ring, ring->head_lengths,
+				   atomic64_read(&ring->head));
+	if (!lengths)
 		return -ENOMEM;
-	fresh->first = pos_number(head);
-	if (last)
-		WRITE_ONCE(last->next, fresh);
-	else
-		rcu_assign_pointer(ring->tail_lengths, fresh);
-	ring->head_lengths = fresh;
+	ring->head_lengths = lengths;
 	return 0;
 }
 
@@ -145,7 +150,7 @@ int ipcshim_ring_put(struct ipcshim_ring *ring, struct iov_iter *from, u32 size)
 	if (ring->messages) {
 		struct ipcshim_lengths *lengths = ring->head_lengths;
 
-		lengths->length[lengths_index(lengths, head)] = size - 1;
+		lengths->length[ipcshim_lengths_index(lengths, head)] = size - 1;
 	}
 
 	if (unlikely(head & IPCSHIM_POS_CLOSED))
@@ -167,7 +172,7 @@ static struct ipcshim_lengths *ring_tail_lengths(struct ipcshim_ring *ring,
 
 	/* The read turn is ours: nobody else moves it. */
 	lengths = rcu_dereference_protected(ring->tail_lengths, true);
-	while (lengths_index(lengths, tail) >= LENGTHS_IN_BLOCK) {
+	while (ipcshim_lengths_index(lengths, tail) >= IPCSHIM_LENGTHS_IN_BLOCK) {
 		struct ipcshim_lengths *read = lengths;
 
 		lengths = READ_ONCE(read->next);
@@ -213,11 +218,11 @@ static u32 ring_length_at(struct ipcshim_ring *ring, u64 pos)
 {
 	struct ipcshim_lengths *lengths = rcu_dereference(ring->tail_lengths);
 
-	while (lengths && lengths_index(lengths, pos) >= LENGTHS_IN_BLOCK)
+	while (lengths && ipcshim_lengths_index(lengths, pos) >= IPCSHIM_LENGTHS_IN_BLOCK)
 		lengths = READ_ONCE(lengths->next);
 	if (!lengths)
 		return 0;
-	return READ_ONCE(lengths->length[lengths_index(lengths, pos)]) + 1;
+	return READ_ONCE(lengths->length[ipcshim_lengths_index(lengths, pos)]) + 1;
 }
 
 u32 ipcshim_ring_peek(struct ipcshim_ring *ring)
@@ -238,4 +243,164 @@ u32 ipcshim_ring_peek(struct ipcshim_ring *ring)
 	} while (atomic64_read(&ring->tail) != tail);
 	rcu_read_unlock();
 	return length;
+}
+
+void ipcshim_ring_put_begin(struct ipcshim_ring *ring,
+			    struct ipcshim_ring_cursor *cursor)
+{
+	cursor->limit = ipcshim_ring_tail(ring);
+	cursor->from = atomic64_read(&ring->head);
+	cursor->pos = cursor->from;
+	cursor->offset = ring->head_offset;
+	cursor->lengths = ring->head_lengths;
+}
+
+u32 ipcshim_ring_put_run(struct ipcshim_ring *ring,
+			 struct ipcshim_ring_cursor *cursor,
+			 struct ipcshim_batch_entry *entries, u32 nr, int *why)
+{
+	u32 room = ring->size - ipcshim_pos_bytes(cursor->limit, cursor->pos);
+	struct ipcshim_lengths *lengths = cursor->lengths;
+	u32 index = ipcshim_lengths_index(lengths, cursor->pos);
+	u32 offset = cursor->offset, put = 0, messages = 0, bytes = 0;
+	u32 size, first;
+
+	for (*why = 0; put < nr; put++) {
+		const void __user *from = u64_to_user_ptr(entries[put].buffer);
+
+		size = entries[put].size;
+		entries[put].moved = size;
+		if (unlikely(size > IPCSHIM_MESSAGE_MAX)) {
+			*why = -EMSGSIZE;
+			break;
+		}
+		if (unlikely(size > room - bytes)) {
+			*why = -ENOBUFS;
+			break;
+		}
+		if (unlikely(!size))
+			continue;
+		if (unlikely(index >= IPCSHIM_LENGTHS_IN_BLOCK)) {
+			lengths = ring_lengths_for(ring, lengths,
+						   ipcshim_pos_add(cursor->pos,
+								   0, messages));
+			if (!lengths) {
+				*why = -ENOMEM;
+				break;
+			}
+			cursor->lengths = lengths;
+			index = 0;
+		}
+		first = min(size, ring->size - offset);
+		if (ipcshim_copy_from_user(ring->data + offset, from, first) ||
+		    (unlikely(first < size) &&
+		     ipcshim_copy_from_user(ring->data, from + first,
+					    size - first))) {
+			*why = -EFAULT;
+			break;
+		}
+		lengths->length[index++] = size - 1;
+		offset = ring_advance(ring, offset, size);
+		bytes += size;
+		messages++;
+	}
+	cursor->offset = offset;
+	cursor->pos = ipcshim_pos_add(cursor->pos, bytes, messages);
+	return put;
+}
+
+/* Move an index to where its cursor is. */
+static int cursor_commit(struct ipcshim_ring_cursor *cursor, atomic64_t *index)
+{
+	u64 from = cursor->from & ~IPCSHIM_POS_CLOSED;
+
+	/* [H1], [T1] */
+	if (atomic64_cmpxchg_release(index, from, cursor->pos) != from)
+		return -EPIPE;
+	cursor->from = cursor->pos;
+	return 0;
+}
+
+int ipcshim_ring_put_commit(struct ipcshim_ring *ring,
+			    struct ipcshim_ring_cursor *cursor)
+{
+	int err = cursor_commit(cursor, &ring->head);
+
+	if (!err) {
+		ring->head_offset = cursor->offset;
+		ring->head_lengths = cursor->lengths;
+	}
+	return err;
+}
+
+void ipcshim_ring_get_begin(struct ipcshim_ring *ring,
+			    struct ipcshim_ring_cursor *cursor)
+{
+	/* First: the block of what is there, is there. */
+	cursor->limit = ipcshim_ring_head(ring);
+	cursor->from = atomic64_read(&ring->tail);
+	cursor->pos = cursor->from;
+	cursor->offset = ring->tail_offset;
+	cursor->lengths = rcu_dereference_protected(ring->tail_lengths, true);
+}
+
+u32 ipcshim_ring_get_run(struct ipcshim_ring *ring,
+			 struct ipcshim_ring_cursor *cursor,
+			 struct ipcshim_batch_entry *entries, u32 nr, int *why)
+{
+	u32 there = ipcshim_pos_messages(cursor->pos, cursor->limit);
+	struct ipcshim_lengths *lengths = cursor->lengths;
+	u32 index = there ? ipcshim_lengths_index(lengths, cursor->pos) : 0;
+	u32 offset = cursor->offset, got, bytes = 0;
+	u32 length, first;
+
+	*why = there < nr ? -ENOBUFS : 0;
+	nr = min(nr, there);
+	for (got = 0; got < nr; got++) {
+		void __user *to = u64_to_user_ptr(entries[got].buffer);
+
+		if (unlikely(index >= IPCSHIM_LENGTHS_IN_BLOCK)) {
+			lengths = READ_ONCE(lengths->next);
+			cursor->lengths = lengths;
+			index = 0;
+		}
+		length = lengths->length[index] + 1;
+		if (unlikely(length > entries[got].size)) {
+			*why = -EMSGSIZE;
+			break;
+		}
+		first = min(length, ring->size - offset);
+		if (ipcshim_copy_to_user(to, ring->data + offset, first) ||
+		    (unlikely(first < length) &&
+		     ipcshim_copy_to_user(to + first, ring->data,
+					  length - first))) {
+			*why = -EFAULT;
+			break;
+		}
+		entries[got].moved = length;
+		index++;
+		offset = ring_advance(ring, offset, length);
+		bytes += length;
+	}
+	cursor->offset = offset;
+	cursor->pos = ipcshim_pos_add(cursor->pos, bytes, got);
+	return got;
+}
+
+int ipcshim_ring_get_commit(struct ipcshim_ring *ring,
+			    struct ipcshim_ring_cursor *cursor)
+{
+	struct ipcshim_lengths *read;
+	int err = cursor_commit(cursor, &ring->tail);
+
+	if (err)
+		return err;
+	ring->tail_offset = cursor->offset;
+	/* Not before: who peeks at a message that is still the next finds it. */
+	while ((read = rcu_dereference_protected(ring->tail_lengths, true)) !=
+	       cursor->lengths) {
+		rcu_assign_pointer(ring->tail_lengths, READ_ONCE(read->next));
+		kfree_rcu(read, rcu);
+	}
+	return 0;
 }

@@ -48,6 +48,7 @@
 #include <linux/types.h>
 
 struct iov_iter;
+struct ipcshim_batch_entry;
 struct ipcshim_lengths;
 
 #define IPCSHIM_POS_CLOSED	BIT_ULL(63)
@@ -125,6 +126,43 @@ int ipcshim_ring_get(struct ipcshim_ring *ring, struct iov_iter *to, u32 size);
  */
 size_t ipcshim_copy_from_iter(void *data, size_t size, struct iov_iter *from);
 size_t ipcshim_copy_to_iter(void *data, size_t size, struct iov_iter *to);
+
+/*
+ * A batch: message after message at a cursor, straight from or to user memory, and
+ * then the index moves over all of them at once.  What was not committed has not
+ * moved, and its cursor is just forgotten.
+ */
+struct ipcshim_ring_cursor {
+	u64 from;			/* the index of this side, as it was */
+	u64 pos;			/* and as it will be */
+	u64 limit;			/* the other side's index */
+	u32 offset;
+	u32 messages;			/* of a mapped pipe: behind the cursor */
+	struct ipcshim_lengths *lengths;
+};
+
+/*
+ * Write turn, after ipcshim_ring_prepare().  A run puts the messages of entries
+ * at the cursor and sets their "moved".  How many, and in "why" what the next one
+ * met: 0: there is no next, -ENOBUFS: no room, -EMSGSIZE, -EFAULT, -ENOMEM.
+ */
+void ipcshim_ring_put_begin(struct ipcshim_ring *ring,
+			    struct ipcshim_ring_cursor *cursor);
+u32 ipcshim_ring_put_run(struct ipcshim_ring *ring,
+			 struct ipcshim_ring_cursor *cursor,
+			 struct ipcshim_batch_entry *entries, u32 nr, int *why);
+/* -EPIPE: closed, and nothing moved. */
+int ipcshim_ring_put_commit(struct ipcshim_ring *ring,
+			    struct ipcshim_ring_cursor *cursor);
+
+/* Read turn, likewise.  -ENOBUFS: no message, -EMSGSIZE: more than fits. */
+void ipcshim_ring_get_begin(struct ipcshim_ring *ring,
+			    struct ipcshim_ring_cursor *cursor);
+u32 ipcshim_ring_get_run(struct ipcshim_ring *ring,
+			 struct ipcshim_ring_cursor *cursor,
+			 struct ipcshim_batch_entry *entries, u32 nr, int *why);
+int ipcshim_ring_get_commit(struct ipcshim_ring *ring,
+			    struct ipcshim_ring_cursor *cursor);
 
 /* The length of the next message, 0 if there is none.  Anybody. */
 u32 ipcshim_ring_peek(struct ipcshim_ring *ring);

@@ -69,6 +69,7 @@ static int turn_wait_locked(struct ipcshim_turn *turn, u64 deadline)
 
 	lockdep_assert_held(&turn->lock);
 	list_add_tail(&waiter.in_turn, &turn->waiters);
+	WRITE_ONCE(turn->wanted, true);
 	for (;;) {
 		/* The full barrier in here pairs with ipcshim_turn_release(). */
 		set_current_state(TASK_INTERRUPTIBLE);
@@ -110,15 +111,40 @@ int ipcshim_turn_wait(struct ipcshim_turn *turn, u64 deadline)
 	return err;
 }
 
-void ipcshim_turn_wake(struct ipcshim_turn *turn)
+/* The turn is free.  True: those who poll are to be woken, too. */
+bool ipcshim_turn_wake(struct ipcshim_turn *turn)
 {
 	struct turn_waiter *waiter;
+	bool polled;
 
 	spin_lock(&turn->lock);
 	waiter = turn_first(turn);
 	if (waiter)
 		wake_up_process(waiter->task);
+	polled = turn->polled;
+	turn->polled = false;
+	WRITE_ONCE(turn->wanted, waiter);
 	spin_unlock(&turn->lock);
+	return polled;
+}
+
+/* Leave the word.  Is the turn taken still? */
+bool ipcshim_turn_want(struct ipcshim_turn *turn)
+{
+	spin_lock(&turn->lock);
+	turn->polled = true;
+	WRITE_ONCE(turn->wanted, true);
+	spin_unlock(&turn->lock);
+	/* Between the word and the look; pairs with ipcshim_turn_release(). */
+	smp_mb();
+	return ipcshim_turn_taken(turn);
+}
+
+/* It was taken, and the caller will not wait: it polls, maybe. */
+int ipcshim_turn_refuse(struct ipcshim_turn *turn)
+{
+	ipcshim_turn_want(turn);
+	return ipcshim_turn_try(turn) ? 0 : -EAGAIN;
 }
 
 u32 ipcshim_turn_holder(struct ipcshim_turn *turn)

@@ -9,6 +9,10 @@
  *
  * Whoever comes by may take a free turn.  A waiter that was woken and found it
  * taken again asks for it to be handed over, so nobody starves.
+ *
+ * Who finds it taken and may not wait polls.  To poll, an end whose turn is taken
+ * is not ready: what is there may be the holder's.  So whoever polls leaves a
+ * word, and the release that finds that wakes those who poll.
  */
 #ifndef _IPCSHIM_TURN_H
 #define _IPCSHIM_TURN_H
@@ -28,6 +32,8 @@ struct ipcshim_turn {
 	spinlock_t lock;
 	struct list_head waiters;	/* lock */
 	bool handover;			/* lock to set: the first waiter insists */
+	bool polled;			/* lock: see ipcshim_turn_poll() */
+	bool wanted;			/* lock to set: it has waiters, or is polled */
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
 	struct lockdep_map dep_map;
 #endif
@@ -45,8 +51,10 @@ do {									\
 
 /* The slow halves of what follows. */
 int ipcshim_turn_wait(struct ipcshim_turn *turn, u64 deadline);
+int ipcshim_turn_refuse(struct ipcshim_turn *turn);
 bool ipcshim_turn_hand_over(struct ipcshim_turn *turn);
-void ipcshim_turn_wake(struct ipcshim_turn *turn);
+bool ipcshim_turn_wake(struct ipcshim_turn *turn);
+bool ipcshim_turn_want(struct ipcshim_turn *turn);
 
 static inline bool ipcshim_turn_try(struct ipcshim_turn *turn)
 {
@@ -65,27 +73,55 @@ static inline int ipcshim_turn_take(struct ipcshim_turn *turn, bool wait,
 
 	mutex_acquire(&turn->dep_map, 0, !wait, _RET_IP_);
 	if (!ipcshim_turn_try(turn))
-		err = wait ? ipcshim_turn_wait(turn, deadline) : -EAGAIN;
+		err = wait ? ipcshim_turn_wait(turn, deadline) :
+			     ipcshim_turn_refuse(turn);
 	if (err)
 		mutex_release(&turn->dep_map, _RET_IP_);
 	return err;
 }
 
-static inline void ipcshim_turn_release(struct ipcshim_turn *turn)
+/* Take it if it is free, without a word if it is not. */
+static inline bool ipcshim_turn_take_now(struct ipcshim_turn *turn)
+{
+	if (!ipcshim_turn_try(turn))
+		return false;
+	mutex_acquire(&turn->dep_map, 0, 1, _RET_IP_);
+	return true;
+}
+
+/*
+ * The first half of a release.  True: it is free, and after a full barrier comes
+ * the second half.
+ */
+static inline bool ipcshim_turn_free(struct ipcshim_turn *turn)
 {
 	mutex_release(&turn->dep_map, _RET_IP_);
 	if (READ_ONCE(turn->handover) && ipcshim_turn_hand_over(turn))
-		return;
+		return false;
 	/* Pairs with the acquire in ipcshim_turn_try(). */
 	smp_store_release(&turn->holder, NULL);
+	return true;
+}
+
+/* The second half.  True: the caller has to wake those who poll. */
+static inline bool __must_check ipcshim_turn_wanted(struct ipcshim_turn *turn)
+{
+	return READ_ONCE(turn->wanted) && ipcshim_turn_wake(turn);
+}
+
+/* True: it is free, and the caller has to wake those who poll. */
+static inline bool __must_check
+ipcshim_turn_release(struct ipcshim_turn *turn)
+{
+	if (!ipcshim_turn_free(turn))
+		return false;
 	/*
-	 * Between the release and the look at the list; pairs with the barrier
-	 * in ipcshim_turn_wait(): either we see the waiter, or it finds the turn
-	 * free.
+	 * Between the release and the look at who wants it; pairs with the
+	 * barriers in ipcshim_turn_wait() and ipcshim_turn_want(): either we see
+	 * them, or they find the turn free.
 	 */
 	smp_mb();
-	if (!list_empty(&turn->waiters))
-		ipcshim_turn_wake(turn);
+	return ipcshim_turn_wanted(turn);
 }
 
 /* The holder's pid as the caller's namespace has it, 0: none or not visible. */
@@ -94,6 +130,12 @@ u32 ipcshim_turn_holder(struct ipcshim_turn *turn);
 static inline bool ipcshim_turn_taken(const struct ipcshim_turn *turn)
 {
 	return READ_ONCE(turn->holder);
+}
+
+/* For poll: is it taken?  Then its release will tell its caller to wake. */
+static inline bool ipcshim_turn_poll(struct ipcshim_turn *turn)
+{
+	return ipcshim_turn_taken(turn) && ipcshim_turn_want(turn);
 }
 
 /*

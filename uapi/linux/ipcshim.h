@@ -747,15 +747,18 @@ struct ipcshim_pipe_batch {
  * PROT_WRITE where there is no "w", or PROT_EXEC; EBUSY, another process has this
  * end mapped.  While one has, reads, writes and calls that move data through that
  * end by another process answer EBUSY, too, and so does SEND_PIPE, and a message
- * that would carry it.  A mapping is not inherited by fork, and counts as
- * the end's user: munmap and close, then the end closes.
+ * that would carry it.  A mapping is not inherited by fork (with MADV_DOFORK
+ * it is, and to touch it there is SIGBUS), and counts as the end's user: munmap and
+ * close, then the end closes.
  */
 struct ipcshim_mapped_index {
 	__u64 position;		/* bytes, this side's */
 	__u64 messages;		/* likewise; for people and PIPE_CLOSED, 0 if raw */
+	__u64 reserved[6];	/* 0 */
+	/* Written seldom and read always: not in the cache line of the positions. */
 	__u32 wake;		/* the driver's: bytes that this side waits for, 0: it does not */
 	__u32 closed;		/* the driver's: IPCSHIM_HOW_*, how this side ended, 0: open */
-	__u64 reserved[5];	/* 0 */
+	__u64 reserved2[7];	/* 0 */
 };
 
 /* A message in the data area; always at a multiple of 8. */
@@ -820,8 +823,8 @@ struct ipcshim_pipe_wake {
  *   small, the message stays, FIONREAD tells its length);
  * - EFAULT in the middle of a copy moves nothing of that piece;
  * - zero bytes: 0 at once.
- * Closed: write answers EPIPE with SIGPIPE, read drains what is left and then
- * answers 0.
+ * Closed: write answers EPIPE with SIGPIPE (through io_uring and aio: EPIPE
+ * alone), read drains what is left and then answers 0.
  * poll(2): sender POLLOUT (a write of IPCSHIM_PIPE_BUF bytes, or of the size
  * that last met EAGAIN through this descriptor, fits), POLLERR when closed;
  * receiver POLLIN, POLLHUP and POLLRDHUP when the sender is closed.
