@@ -114,7 +114,10 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 
 /* Before 6.4. */
 #ifndef IPCSHIM_HAVE_ITER_IOV_ADDR
-#define iter_iov_addr(iter) ((iter)->iov->iov_base + (iter)->iov_offset)
+static inline void __user *iter_iov_addr(const struct iov_iter *iter)
+{
+	return iter->iov->iov_base + iter->iov_offset;
+}
 #endif
 
 /* Before 6.18. */

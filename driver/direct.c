@@ -114,7 +114,7 @@ u32 ipcshim_direct_take(struct ipcshim_pipe *pipe, struct iov_iter *to)
 	offer->moved = moved;
 	/* Pairs with the acquire in offer_done(). */
 	smp_store_release(&offer->done, true);
-	wake_up_interruptible_sync(&sender->turn_wait);
+	rcuwait_wake_up(&sender->sleeper);
 	kref_put(&offer->refs, offer_free);
 	return moved;
 }
@@ -156,20 +156,21 @@ static int offer_wait(struct ipcshim_pipe *pipe, struct ipcshim_offer *offer,
 		      u64 deadline)
 {
 	struct ipcshim_end *sender = &pipe->ends[IPCSHIM_SENDER];
-	DEFINE_WAIT(wait);
 	bool late = false;
 
+	prepare_to_rcuwait(&sender->sleeper);
 	for (;;) {
-		prepare_to_wait(&sender->turn_wait, &wait, TASK_INTERRUPTIBLE);
+		set_current_state(TASK_INTERRUPTIBLE);
 		if (offer_done(offer) || late || signal_pending(current) ||
 		    ipcshim_pipe_stopped_writing(pipe))
 			break;
 		late = !ipcshim_schedule_until(deadline);
 	}
-	finish_wait(&sender->turn_wait, &wait);
+	finish_rcuwait(&sender->sleeper);
 	/* If it can't be had back, it takes no longer than copying does. */
 	if (!offer_done(offer) && !offer_withdraw(pipe) &&
-	    wait_event_killable(sender->turn_wait, offer_done(offer)))
+	    rcuwait_wait_event(&sender->sleeper, offer_done(offer),
+			       TASK_KILLABLE))
 		return -EINTR;
 	return offer_done(offer) ? offer->moved : 0;
 }
@@ -192,7 +193,7 @@ int ipcshim_direct_offer(struct ipcshim_pipe *pipe, struct iov_iter *from,
 	if (!offer)
 		return 0;
 	if (offer_post(pipe, offer)) {
-		wake_up_interruptible_sync(&receiver->turn_wait);
+		rcuwait_wake_up(&receiver->sleeper);
 		moved = offer_wait(pipe, offer, deadline);
 		if (moved > 0)
 			iov_iter_advance(from, moved);

@@ -375,6 +375,9 @@ __poll_t ipcshim_mapped_poll(struct ipcshim_end *end, u32 want)
 	__poll_t mask = 0;
 	u32 bytes;
 
+	/* A message needs its record, or who was refused would look for ever. */
+	if (mapped->messages)
+		want = ipcshim_record_bytes(want);
 	bytes = sender ? min(want, mapped->area) : 1;
 	ipcshim_mapped_arm(end, bytes);
 	/* [S1], pairs with [S2] in user space, and in ipcshim_end_notify(). */

@@ -92,7 +92,7 @@ static struct ipcshim_pipe *pipe_alloc(u32 capacity, bool messages,
 		end->object.ops = &end_object_ops;
 		end->side = side;
 		INIT_LIST_HEAD(&end->holders);
-		init_waitqueue_head(&end->turn_wait);
+		rcuwait_init(&end->sleeper);
 		init_waitqueue_head(&end->poll_wait);
 	}
 	ipcshim_turn_init(&pipe->ends[IPCSHIM_SENDER].turn);
@@ -238,7 +238,7 @@ static void end_close(struct ipcshim_end *end,
 /* Whoever sleeps or polls on this end has to look again. */
 static void end_wake(struct ipcshim_end *end)
 {
-	wake_up_all(&end->turn_wait);
+	rcuwait_wake_up(&end->sleeper);
 	wake_up_interruptible_poll(&end->poll_wait, EPOLLIN | EPOLLRDNORM |
 				   EPOLLOUT | EPOLLWRNORM | EPOLLHUP | EPOLLERR |
 				   EPOLLRDHUP);

@@ -22,6 +22,7 @@
 
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/rcuwait.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
@@ -67,7 +68,7 @@ struct ipcshim_end {
 	 * Whoever moves the other index reads it after a full barrier.
 	 */
 	u32 need;
-	wait_queue_head_t turn_wait;	/* the holder of the turn alone */
+	struct rcuwait sleeper;		/* the holder of the turn alone */
 	wait_queue_head_t poll_wait;
 	struct fasync_struct *fasync;
 };

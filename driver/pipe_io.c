@@ -44,16 +44,16 @@ bool ipcshim_end_can_go_on(struct ipcshim_end *end, u32 need)
 
 int ipcshim_end_wait(struct ipcshim_end *end, u32 need, u64 deadline)
 {
-	DEFINE_WAIT(wait);
 	int err = 0;
 
 	lockdep_assert_held(&end->turn);
+	prepare_to_rcuwait(&end->sleeper);
 	WRITE_ONCE(end->need, need);
 	for (;;) {
 		if (unlikely(ipcshim_pipe_of(end)->mapped))
 			ipcshim_mapped_tell_need(end);
 		/* [S1] is in here; pairs with [S2] in ipcshim_end_notify(). */
-		prepare_to_wait(&end->turn_wait, &wait, TASK_INTERRUPTIBLE);
+		set_current_state(TASK_INTERRUPTIBLE);
 		if (ipcshim_end_can_go_on(end, need)) {
 			err = 0;
 			break;
@@ -65,20 +65,21 @@ int ipcshim_end_wait(struct ipcshim_end *end, u32 need, u64 deadline)
 		if (!ipcshim_schedule_until(deadline))
 			err = -ETIMEDOUT;
 	}
-	finish_wait(&end->turn_wait, &wait);
+	finish_rcuwait(&end->sleeper);
 	WRITE_ONCE(end->need, 0);
 	if (unlikely(ipcshim_pipe_of(end)->mapped))
 		ipcshim_mapped_tell_need(end);
 	return err;
 }
 
-/* Tell those on this end whom a moved index helps. */
-static noinline void end_wake_those(struct ipcshim_end *end, u32 need)
+void ipcshim_end_wake(struct ipcshim_end *end)
 {
 	bool sender = end->side == IPCSHIM_SENDER;
+	u32 need = READ_ONCE(end->need);
 
-	if (need && ipcshim_end_can_go_on(end, need))
-		wake_up_interruptible_sync(&end->turn_wait);
+	/* For who waits for anything, what moved is enough. */
+	if (need && (need == 1 || ipcshim_end_can_go_on(end, need)))
+		rcuwait_wake_up(&end->sleeper);
 	/* After [S2], which pairs with the barrier after poll_wait(). */
 	if (waitqueue_active(&end->poll_wait))
 		wake_up_interruptible_sync_poll(&end->poll_wait, sender ?
@@ -94,7 +95,7 @@ static inline void end_notify(struct ipcshim_end *end)
 	/* [S2], pairs with [S1] in ipcshim_end_wait() and with poll. */
 	smp_mb();
 	if (ipcshim_end_awaited(end))
-		end_wake_those(end, READ_ONCE(end->need));
+		ipcshim_end_wake(end);
 }
 
 /* What is there is nobody's any more: those who poll may look again. */

@@ -48,6 +48,8 @@ static inline bool ipcshim_end_awaited(struct ipcshim_end *end)
 	return waitqueue_active(&end->poll_wait);
 }
 
+/* Then tell those whom that helps. */
+void ipcshim_end_wake(struct ipcshim_end *end);
 /* The other index moved: tell those on this end whom that helps. */
 void ipcshim_end_notify(struct ipcshim_end *end);
 

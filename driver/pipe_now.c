@@ -22,7 +22,7 @@ static __always_inline void end_moved(struct ipcshim_end *end,
 	/* [S2] of pipe_io.c, and that of ipcshim_turn_release(). */
 	smp_mb();
 	if (ipcshim_end_awaited(peer))
-		ipcshim_end_notify(peer);
+		ipcshim_end_wake(peer);
 	if (free && ipcshim_turn_wanted(&end->turn))
 		ipcshim_end_wake_polls(end);
 }
@@ -44,8 +44,21 @@ write_now(struct ipcshim_pipe *pipe, const void __user *from, size_t size)
 	return size;
 }
 
+/*
+ * Read turn.  A reader that found nothing, and would be content with anything,
+ * sleeps in its turn.  False: something else is in the way, or came in between.
+ */
+static noinline bool receiver_wait(struct ipcshim_pipe *pipe, size_t size)
+{
+	/* There are better ways for a mapped one, and for much. */
+	if (pipe->mapped || size >= IPCSHIM_DIRECT_MIN)
+		return false;
+	return !ipcshim_end_wait(&pipe->ends[IPCSHIM_RECEIVER], 1, 0);
+}
+
 static __always_inline u32
-read_now(struct ipcshim_pipe *pipe, void __user *to, size_t size, bool partial)
+read_now(struct ipcshim_pipe *pipe, void __user *to, size_t size, bool partial,
+	 bool wait)
 {
 	struct ipcshim_end *receiver = &pipe->ends[IPCSHIM_RECEIVER];
 	u32 moved;
@@ -54,6 +67,8 @@ read_now(struct ipcshim_pipe *pipe, void __user *to, size_t size, bool partial)
 		return 0;
 	moved = ipcshim_ring_get_now(&pipe->ring, to, size,
 				     partial ? 1 : size, NOW_MAX);
+	if (unlikely(!moved) && wait && receiver_wait(pipe, size))
+		moved = ipcshim_ring_get_now(&pipe->ring, to, size, 1, NOW_MAX);
 	if (unlikely(!moved)) {
 		ipcshim_end_release(receiver);
 		return 0;
@@ -71,7 +86,7 @@ u32 ipcshim_pipe_write_now(struct ipcshim_pipe *pipe, const void __user *from,
 u32 ipcshim_pipe_read_now(struct ipcshim_pipe *pipe, void __user *to,
 			  size_t size, bool partial)
 {
-	return read_now(pipe, to, size, partial);
+	return read_now(pipe, to, size, partial, false);
 }
 
 /* The caller's memory, if it is in one piece; else NULL. */
@@ -115,7 +130,7 @@ ssize_t ipcshim_receiver_read_iter_now(struct kiocb *iocb, struct iov_iter *to)
 
 	if (likely(piece))
 		moved = read_now(ipcshim_receiver_pipe(end_file->end), piece,
-				 iov_iter_count(to), true);
+				 iov_iter_count(to), true, false);
 	if (unlikely(!moved))
 		return ipcshim_receiver_read(iocb, to);
 	iov_iter_advance(to, moved);
@@ -168,6 +183,6 @@ ssize_t ipcshim_receiver_read_now(struct file *file, char __user *buffer,
 	u32 moved;
 
 	moved = read_now(ipcshim_receiver_pipe(end_file->end), buffer, size,
-			 true);
+			 true, !(file->f_flags & O_NONBLOCK));
 	return likely(moved) ? moved : receiver_read_long(file, buffer, size);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "mapped.h"
 #include "sockets.h"
 
 void lacks_calls_of_a_port(int fd)
@@ -56,12 +57,19 @@ void lacks_calls_of_a_pipe(int fd)
 	struct ipcshim_pipe_io io = io_args(&byte, 1, IPCSHIM_IO_FAIL);
 	struct ipcshim_pipe_info info = { 0 };
 	struct ipcshim_close_pipe close_args = { 0 };
+	struct ipcshim_pipe_batch batch = { 0 };
+	struct ipcshim_pipe_wait wait = nowait_args(1);
+	struct ipcshim_pipe_wake wake = { 0 };
 
 	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_SEND_PIPE, &send));
 	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_PIPE_WRITE, &io));
 	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_PIPE_READ, &io));
 	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_PIPE_INFO, &info));
 	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_CLOSE_PIPE, &close_args));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_WRITE_BATCH, &batch));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_READ_BATCH, &batch));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_PIPE_WAIT, &wait));
+	ASSERT_ERRNO(ENOTTY, ioctl(fd, IPCSHIM_PIPE_WAKE, &wake));
 }
 
 void lacks_calls_of_a_segment(int fd)

@@ -254,7 +254,7 @@ static void kill_rounds(bool reader)
 {
 	unsigned char *buffer = pattern(SIZE);
 
-	for (unsigned int round = 0; round < 25; round++) {
+	for (unsigned int round = 0; round < 10; round++) {
 		struct ends ends = ends_open(port_open(), IPCSHIM_PIPE_RAW, 1);
 		struct ends childs = { reader ? -1 : ends.sender, reader ? ends.receiver : -1 };
 		struct child child = child_start(moves_for_ever, &childs);
@@ -269,7 +269,7 @@ static void kill_rounds(bool reader)
 			if (got <= 0)
 				break;
 			moved += (size_t)got;
-			if (moved > (round % 5 + 1) * (SIZE / 2))
+			if (moved > (round % 5 + 1) * (SIZE / 4))
 				kill(child.pid, SIGKILL);
 		}
 		ASSERT_EQ(reader ? -1 : 0, got);

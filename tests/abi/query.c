@@ -61,7 +61,8 @@ TEST(query_tells_version_features_and_sizes)
 {
 	const uint64_t features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES |
 				  IPCSHIM_FEATURE_SEGMENTS | IPCSHIM_FEATURE_PTYS |
-				  IPCSHIM_FEATURE_SOCKETS;
+				  IPCSHIM_FEATURE_SOCKETS | IPCSHIM_FEATURE_MAPPED |
+				  IPCSHIM_FEATURE_BATCH | IPCSHIM_FEATURE_URING;
 	struct ipcshim_query args;
 
 	memset(&args, 0xff, sizeof(args));
