@@ -9,18 +9,38 @@
 #include "trace.h"
 
 static struct kmem_cache *pipe_cache;
+static struct kmem_cache *file_cache;
 
 int ipcshim_pipe_init(void)
 {
 	pipe_cache = kmem_cache_create("ipcshim_pipe",
 				       sizeof(struct ipcshim_pipe), 0,
 				       SLAB_ACCOUNT, NULL);
-	return pipe_cache ? 0 : -ENOMEM;
+	if (!pipe_cache)
+		return -ENOMEM;
+	file_cache = kmem_cache_create("ipcshim_end_file",
+				       sizeof(struct ipcshim_end_file), 0,
+				       SLAB_ACCOUNT, NULL);
+	if (file_cache)
+		return 0;
+	kmem_cache_destroy(pipe_cache);
+	return -ENOMEM;
 }
 
 void ipcshim_pipe_exit(void)
 {
+	kmem_cache_destroy(file_cache);
 	kmem_cache_destroy(pipe_cache);
+}
+
+struct ipcshim_end_file *ipcshim_end_file_alloc(void)
+{
+	return kmem_cache_zalloc(file_cache, GFP_KERNEL);
+}
+
+void ipcshim_end_file_free(struct ipcshim_end_file *end_file)
+{
+	kmem_cache_free(file_cache, end_file);
 }
 
 static void pipe_free(struct kref *refs)

@@ -75,15 +75,15 @@ struct ipcshim_end {
 
 struct ipcshim_pipe {
 	struct kref refs;		/* each inode has one */
-	struct ipcshim_user *user;	/* charged for it: */
-	u32 bytes;			/* so many */
+	u32 bytes;			/* so many are charged */
+	struct ipcshim_user *user;	/* for it */
 	struct ipcshim_mapped *mapped;	/* constant; NULL: an ordinary one */
 	struct pid *creator;
 	spinlock_t lock;		/* users, holders, and who closed */
-	bool closed_by_call;		/* lock to set */
 	/* Both in direct.h; lock. */
 	u32 take;			/* bytes that a sleeping reader would take */
 	struct ipcshim_offer *offer;	/* a writer's, for that reader */
+	bool closed_by_call;		/* lock to set */
 	struct ipcshim_end ends[IPCSHIM_NR_SIDES];
 	struct ipcshim_ring ring;
 };
@@ -167,6 +167,8 @@ int ipcshim_end_get_user(struct ipcshim_end *end);
 void ipcshim_end_hold(struct ipcshim_end_file *end_file);
 
 /* Files. */
+struct ipcshim_end_file *ipcshim_end_file_alloc(void);
+void ipcshim_end_file_free(struct ipcshim_end_file *end_file);
 extern const struct file_operations ipcshim_sender_fops;
 extern const struct file_operations ipcshim_receiver_fops;
 long ipcshim_end_ioctl(struct file *file, unsigned int cmd, unsigned long arg);

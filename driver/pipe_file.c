@@ -25,14 +25,14 @@ static int end_open(struct inode *inode, struct file *file)
 		mode = FMODE_READ | FMODE_WRITE;
 	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) != mode)
 		return -EACCES;
-	end_file = kzalloc(sizeof(*end_file), GFP_KERNEL_ACCOUNT);
+	end_file = ipcshim_end_file_alloc();
 	if (!end_file)
 		return -ENOMEM;
 	end_file->end = end;
 	INIT_LIST_HEAD(&end_file->in_end);
 	err = ipcshim_end_get_user(end);
 	if (err) {
-		kfree(end_file);
+		ipcshim_end_file_free(end_file);
 		return err;
 	}
 	file->private_data = end_file;
@@ -61,7 +61,7 @@ static int end_release(struct inode *inode, struct file *file)
 	ipcshim_end_put_user(end_file->end, end_file, &ending);
 	ipcshim_event_free(end_file->event);
 	ipcshim_process_put(end_file->process);
-	kfree(end_file);
+	ipcshim_end_file_free(end_file);
 	return 0;
 }
 

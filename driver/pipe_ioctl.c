@@ -25,17 +25,15 @@ static int io_check(const struct ipcshim_pipe_io *arg,
  * A raw piece has the limit of any write(2), so that "all" never means less.
  * A message needs none: what is beyond the longest one is only looked at.
  */
-static int io_import(const struct ipcshim_pipe_io *arg, bool write,
-		     bool messages, struct iov_iter *iter)
+static int io_range(const struct ipcshim_pipe_io *arg, bool messages)
 {
 	void __user *buffer = u64_to_user_ptr(arg->buffer);
-	size_t size = min_t(u64, arg->size, MAX_RW_COUNT);
 
-	if (size < arg->size && !messages)
+	if (arg->size > MAX_RW_COUNT && !messages)
 		return -EINVAL;
-	if ((uintptr_t)buffer != arg->buffer || !access_ok(buffer, size))
+	if ((uintptr_t)buffer != arg->buffer ||
+	    !access_ok(buffer, min_t(u64, arg->size, MAX_RW_COUNT)))
 		return -EFAULT;
-	iov_iter_ubuf(iter, write ? WRITE : READ, buffer, size);
 	return 0;
 }
 
@@ -92,15 +90,56 @@ static int io_probe_answer(struct ipcshim_pipe_io __user *uarg)
 	return 0;
 }
 
+/* Straight, if nothing is in the way: bytes, or 0. */
+static u32 io_now(struct ipcshim_end *end, const struct ipcshim_pipe_io *arg)
+{
+	void __user *buffer = u64_to_user_ptr(arg->buffer);
+	size_t size = min_t(u64, arg->size, MAX_RW_COUNT);
+
+	if (end->side == IPCSHIM_SENDER)
+		return ipcshim_pipe_write_now(ipcshim_pipe_of(end), buffer,
+					      size);
+	return ipcshim_pipe_read_now(ipcshim_pipe_of(end), buffer, size,
+				     arg->mode == IPCSHIM_IO_SOME);
+}
+
+/* The long way. */
+static noinline int io_long(struct ipcshim_end *end,
+			    const struct ipcshim_pipe_io *arg, bool nowait,
+			    struct io_answer *answer)
+{
+	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
+	struct ipcshim_transfer transfer = {};
+	struct iov_iter iter;
+	int err;
+
+	/* All of it now or none, as there is a way to wait for it elsewhere. */
+	nowait &= arg->mode == IPCSHIM_IO_ALL;
+	if (nowait && !pipe->ring.messages && arg->size > pipe->ring.size)
+		return -IPCSHIM_EWAITS;
+	iov_iter_ubuf(&iter, end->side == IPCSHIM_SENDER ? WRITE : READ,
+		      u64_to_user_ptr(arg->buffer),
+		      min_t(u64, arg->size, MAX_RW_COUNT));
+	transfer.wait = arg->mode == IPCSHIM_IO_ALL && !nowait;
+	transfer.partial = arg->mode == IPCSHIM_IO_SOME;
+	transfer.deadline = arg->deadline;
+	err = io_move(end, &iter, &transfer);
+	if (nowait && err == -EAGAIN)
+		return -IPCSHIM_EWAITS;
+	answer->moved = transfer.moved;
+	answer->lacks = transfer.lacks;
+	answer->cause = transfer.cause;
+	answer->pid = transfer.pid;
+	return err;
+}
+
 static int end_io(struct ipcshim_end *end, struct ipcshim_pipe_io __user *uarg,
 		  bool nowait)
 {
-	/* Overwritten whole at once: zeroing it first costs as much again. */
+	/* Overwritten whole at once: zeroing them first costs as much again. */
 	struct ipcshim_pipe_io arg __attribute__((__uninitialized__));
+	struct io_answer answer __attribute__((__uninitialized__));
 	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
-	struct ipcshim_transfer transfer = {};
-	struct io_answer answer;
-	struct iov_iter iter;
 	int err;
 
 	BUILD_BUG_ON(offsetof(struct ipcshim_pipe_io, pid) + sizeof(arg.pid) -
@@ -110,32 +149,23 @@ static int end_io(struct ipcshim_end *end, struct ipcshim_pipe_io __user *uarg,
 	if (!err)
 		err = io_check(&arg, pipe);
 	if (!err)
-		err = io_import(&arg, end->side == IPCSHIM_SENDER,
-				pipe->ring.messages, &iter);
+		err = io_range(&arg, pipe->ring.messages);
 	if (!err)
 		err = io_probe_answer(uarg);
 	if (err)
 		return err;
 
-	/* All of it now or none, as there is a way to wait for it elsewhere. */
-	nowait &= arg.mode == IPCSHIM_IO_ALL;
-	if (nowait && !pipe->ring.messages && arg.size > pipe->ring.size)
-		return -IPCSHIM_EWAITS;
-	transfer.wait = arg.mode == IPCSHIM_IO_ALL && !nowait;
-	transfer.partial = arg.mode == IPCSHIM_IO_SOME;
-	transfer.deadline = arg.deadline;
-	err = io_move(end, &iter, &transfer);
-	if (nowait && err == -EAGAIN)
-		return -IPCSHIM_EWAITS;
-
+	answer.moved = io_now(end, &arg);
+	answer.lacks = 0;
+	answer.cause = IPCSHIM_CAUSE_NONE;
+	answer.pid = 0;
+	if (unlikely(!answer.moved)) {
+		err = io_long(end, &arg, nowait, &answer);
+		if (err == -IPCSHIM_EWAITS)
+			return err;
+	}
 	/* A restart finds all that it reads as it was. */
-	answer = (struct io_answer) {
-		.moved = transfer.moved,
-		.remains = io_remains(end),
-		.lacks = transfer.lacks,
-		.cause = transfer.cause,
-		.pid = transfer.pid,
-	};
+	answer.remains = io_remains(end);
 	return ipcshim_copy_out(&uarg->moved, &answer, sizeof(answer)) ?: err;
 }
 

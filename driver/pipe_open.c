@@ -22,12 +22,12 @@ static struct file *end_file_create(struct ipcshim_end *end,
 	struct file *file;
 	int flags;
 
-	end_file = kzalloc(sizeof(*end_file), GFP_KERNEL_ACCOUNT);
+	end_file = ipcshim_end_file_alloc();
 	if (!end_file)
 		return ERR_PTR(-ENOMEM);
 	end_file->event = ipcshim_event_alloc(IPCSHIM_EVENT_PIPE_CLOSED);
 	if (!end_file->event) {
-		kfree(end_file);
+		ipcshim_end_file_free(end_file);
 		return ERR_PTR(-ENOMEM);
 	}
 	end_file->end = end;
@@ -41,7 +41,7 @@ static struct file *end_file_create(struct ipcshim_end *end,
 	file = ipcshim_object_file(inode, mnt, flags, ipcshim_end_fops(end));
 	if (IS_ERR(file)) {
 		ipcshim_event_free(end_file->event);
-		kfree(end_file);
+		ipcshim_end_file_free(end_file);
 		return file;
 	}
 	end_file->process = ipcshim_process_get(process);

@@ -59,9 +59,9 @@ struct ipcshim_ring {
 	bool messages;			/* constant */
 
 	/* The producer's: write turn. */
-	u32 head_offset;
 	struct ipcshim_lengths *head_lengths;
 	atomic64_t head;
+	u32 head_offset;
 
 	/* The consumer's: read turn.  Lengths are freed by RCU for peek. */
 	u32 tail_offset;

@@ -30,10 +30,10 @@
 struct ipcshim_turn {
 	struct pid *holder;		/* tgid; NULL: free */
 	spinlock_t lock;
-	struct list_head waiters;	/* lock */
 	bool handover;			/* lock to set: the first waiter insists */
 	bool polled;			/* lock: see ipcshim_turn_poll() */
 	bool wanted;			/* lock to set: it has waiters, or is polled */
+	struct list_head waiters;	/* lock */
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
 	struct lockdep_map dep_map;
 #endif

@@ -621,7 +621,7 @@ struct ipcshim_pipe_info {
 	__u32 creator;		/* [out] pid of the process that opened the pipe */
 	__u64 capacity;		/* [out] bytes */
 	__u64 bytes_free;	/* [out] */
-	__u64 bytes_waiting;	/* [out] written, not yet read */
+	__u64 bytes_waiting;	/* [out] written, not yet read; of a mapped pipe whole records */
 	__u64 messages_waiting;	/* [out] 0 for a raw pipe */
 	__u64 inode;		/* [out] st_ino of this end */
 	/* [in] 0 [out] bytes of the data area of a mapped pipe, 0 for others. */
@@ -650,7 +650,8 @@ struct ipcshim_close_pipe {
  * message pipe (EINVAL on a raw one: writev and readv do that): many messages in
  * one call, in the order of "entries", under one turn.  Any thread.
  * The structure is written back also when the call fails, as with PIPE_WRITE,
- * and "moved" of each entry whose message moved.
+ * and "moved" of the first so many entries as messages moved (of others it can be
+ * anything).
  * ALL	block until all "count" messages moved.  A read ends short when the pipe
  *	is closed and drained: success, and cause CLOSED.
  * FAIL	all of them now, or none: EAGAIN.  A batch of above the capacity: EINVAL.
