@@ -659,7 +659,9 @@ struct ipcshim_close_pipe {
  * SOME	as many as can move now, EAGAIN if that is none.
  * A batch that ends after some messages is a success, "moved" tells how many and
  * "cause" why; if none moved, these errors:
+ * EPROTO, EBUSY	likewise only if none moved, see 'Mapped pipes'
  * EAGAIN	see "cause"; FULL and EMPTY: "lacks" as in PIPE_WRITE, for the first
+ *		that finds no room, or data
  * EPIPE	write: the pipe is closed
  * ETIMEDOUT	the deadline passed; also where some moved
  * EINTR	a signal (restarted with SA_RESTART)
@@ -742,7 +744,8 @@ struct ipcshim_pipe_batch {
  *		no sense: the other side is broken, or its own is, or one side was used
  *		by two at once.  Nothing moved.
  *
- * An end of such a pipe is O_RDWR, as mmap needs it; read(2) of a sender and write(2)
+ * An end of such a pipe is O_RDWR, as mmap needs it (also by way of /proc/PID/fd,
+ * else EACCES); read(2) of a sender and write(2)
  * of a receiver answer EINVAL.
  * mmap: ENODEV, no such pipe; ENXIO, beyond the end; EINVAL, MAP_PRIVATE; EACCES,
  * PROT_WRITE where there is no "w", or PROT_EXEC; EBUSY, another process has this
@@ -774,6 +777,7 @@ struct ipcshim_record {
  * which the other's page tells.  One call at a time for each end, others wait for
  * their turn, as with PIPE_READ.
  * EINVAL	not a mapped pipe; need is 0, or more than the data area
+ * EBUSY	as above
  * EAGAIN	flag NOWAIT, and it is not so
  * ETIMEDOUT	the deadline passed
  * EINTR	a signal (restarted with SA_RESTART)
@@ -809,7 +813,8 @@ struct ipcshim_pipe_wake {
  * the call's number, the first 8 bytes of the command are the address of its structure,
  * which stays there until the completion; its result is 0 or a negative error.
  * What can be done at once is; what has to wait does so in a worker, and ends
- * with ECANCELED or EINTR when it is cancelled.
+ * with ECANCELED or EINTR when it is cancelled.  ADOPT_MEM and CONNECT_SERVICE always
+ * go to a worker; where one issues it, HANDLE_SIGNAL needs its tid (EINVAL: 0).
  */
 
 /*
@@ -828,7 +833,9 @@ struct ipcshim_pipe_wake {
  * alone), read drains what is left and then answers 0.
  * poll(2): sender POLLOUT (a write of IPCSHIM_PIPE_BUF bytes, or of the size
  * that last met EAGAIN through this descriptor, fits), POLLERR when closed;
- * receiver POLLIN, POLLHUP and POLLRDHUP when the sender is closed.
+ * receiver POLLIN, POLLHUP and POLLRDHUP when the sender is closed.  While somebody
+ * has his turn at an end, what is there is his, and poll tells of none; whoever
+ * polls is woken when he lets go.
  */
 
 /*
