@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "call.hpp"
+#include "check_io.hpp"
 #include "sentence.hpp"
 #include "wait_time.hpp"
 
@@ -113,19 +114,14 @@ io_result pipe_base::transfer(unsigned long request, std::uint64_t address, std:
 
 } // namespace detail
 
+using detail::attempt;
+using detail::bytes_name;
+using detail::check_io;
+
 namespace {
 
 std::uint64_t address_of(const void* pointer) noexcept {
     return reinterpret_cast<std::uintptr_t>(pointer);
-}
-
-void check_io(const std::error_code& error, detail::attempt what, std::size_t size,
-              const io_result& result) {
-    if (error) {
-        throw io_error(
-            error, detail::sentence(what, error.value(), std::to_string(size) + " bytes", result),
-            result);
-    }
 }
 
 } // namespace
@@ -137,7 +133,7 @@ io_result sender::write(std::span<const std::byte> bytes, io_mode mode) const {
     require_open();
     std::error_code error;
     const io_result result = write(bytes, mode, error);
-    check_io(error, detail::attempt::write, bytes.size(), result);
+    check_io(error, attempt::write, bytes_name(bytes.size()), result);
     return result;
 }
 
@@ -151,7 +147,7 @@ io_result sender::write(std::span<const std::byte> bytes, deadline until) const 
     require_open();
     std::error_code error;
     const io_result result = write(bytes, until, error);
-    check_io(error, detail::attempt::write, bytes.size(), result);
+    check_io(error, attempt::write, bytes_name(bytes.size()), result);
     return result;
 }
 
@@ -168,7 +164,7 @@ io_result receiver::read(std::span<std::byte> buffer, io_mode mode) const {
     require_open();
     std::error_code error;
     const io_result result = read(buffer, mode, error);
-    check_io(error, detail::attempt::read, buffer.size(), result);
+    check_io(error, attempt::read, bytes_name(buffer.size()), result);
     return result;
 }
 
@@ -182,7 +178,7 @@ io_result receiver::read(std::span<std::byte> buffer, deadline until) const {
     require_open();
     std::error_code error;
     const io_result result = read(buffer, until, error);
-    check_io(error, detail::attempt::read, buffer.size(), result);
+    check_io(error, attempt::read, bytes_name(buffer.size()), result);
     return result;
 }
 
@@ -218,7 +214,7 @@ bool read_whole(const receiver& from, Container& message, deadline until) {
             continue;
         }
         message.resize(error ? 0 : result.moved());
-        check_io(error, detail::attempt::read, buffer.size(), result);
+        check_io(error, attempt::read, bytes_name(buffer.size()), result);
         // No message is empty, so nothing moved means that none will come.
         return result.moved() != 0;
     }

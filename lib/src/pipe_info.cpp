@@ -37,6 +37,11 @@ std::ostream& operator<<(std::ostream& out, const pipe_info& value) {
     } else if (value.read_locked()) {
         out << ", somebody reads";
     }
+    if (value.is_mapped()) {
+        out << ", mapped";
+    } else if (value.can_map()) {
+        out << ", can be mapped";
+    }
     return out << ", opened by process " << value.creator();
 }
 

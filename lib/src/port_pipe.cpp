@@ -24,8 +24,9 @@ namespace {
                                 bool announce) noexcept {
     ::ipcshim_open_pipe raw{};
     raw.pid = static_cast<std::uint32_t>(pid);
-    raw.flags =
-        (parameters.nonblocking ? IPCSHIM_OPEN_NONBLOCK : 0U) | (announce ? 0U : IPCSHIM_OPEN_SKIP);
+    raw.flags = (parameters.nonblocking ? IPCSHIM_OPEN_NONBLOCK : 0U) |
+                (announce ? 0U : IPCSHIM_OPEN_SKIP) |
+                (parameters.mapped ? IPCSHIM_OPEN_MAPPED : 0U);
     raw.direction = static_cast<std::uint16_t>(kept);
     raw.mode = static_cast<std::uint16_t>(parameters.mode);
     // What does not fit the field is refused by the module, as all that is

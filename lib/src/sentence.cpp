@@ -145,6 +145,20 @@ std::string_view verb_of(attempt what) noexcept {
         return "run the service @";
     case attempt::run_client:
         return "run the client of @";
+    case attempt::map_pipe:
+        return "map @";
+    case attempt::reserve:
+        return "reserve @ in the pipe";
+    case attempt::commit:
+        return "commit @ to the pipe";
+    case attempt::peek:
+        return "look at what is next in the pipe";
+    case attempt::release:
+        return "take @ out of the pipe";
+    case attempt::write_batch:
+        return "write @ to the pipe";
+    case attempt::read_batch:
+        return "read @ from the pipe";
     }
     return "do this to @";
 }
@@ -208,7 +222,8 @@ constexpr std::array reasons{
     reason{attempt::open_pipe, EAGAIN,
            "the queue of its port is full; try again when it has read its events"},
     reason{attempt::open_pipe, EINVAL,
-           "the pid must be greater than 0 and the capacity at most 16 MiB"},
+           "the pid must be greater than 0 and the capacity at most 16 MiB, and mapped needs a "
+           "module that has mapped pipes"},
     reason{attempt::open_pipe, EDQUOT,
            "this user has too many pipes; close some, or raise "
            "/sys/module/ipcshim/parameters/max_objects or max_bytes"},
@@ -294,6 +309,9 @@ std::string_view why(attempt what, int error) noexcept {
     if (const std::string_view text = service_reason(what, error); !text.empty()) {
         return text;
     }
+    if (const std::string_view text = pipe_reason(what, error); !text.empty()) {
+        return text;
+    }
     const std::string_view text = pty_reason(what, error);
     return text.empty() ? general(error) : text;
 }
@@ -306,8 +324,9 @@ std::string join(std::string text, std::string_view reason) {
     return text;
 }
 
-std::string moved_so_far(const io_result& result) {
-    return std::to_string(result.moved()) + " bytes had moved";
+std::string moved_so_far(attempt what, const io_result& result) {
+    const bool batch = what == attempt::write_batch || what == attempt::read_batch;
+    return std::to_string(result.moved()) + (batch ? " messages" : " bytes") + " had moved";
 }
 
 } // namespace
@@ -318,7 +337,7 @@ std::string sentence(attempt what, int error, const std::string& subject) {
 
 std::string sentence(attempt what, int error, const std::string& subject, const io_result& result) {
     const std::string start = cannot(what, subject);
-    const bool writing = what == attempt::write;
+    const bool writing = what == attempt::write || what == attempt::write_batch;
     switch (error) {
     case EAGAIN:
         switch (result.cause()) {
@@ -339,12 +358,12 @@ std::string sentence(attempt what, int error, const std::string& subject, const 
             return start + ": nothing could move now; try again, or wait with mode all";
         }
     case ETIMEDOUT:
-        return start + ": the deadline passed when " + moved_so_far(result) +
+        return start + ": the deadline passed when " + moved_so_far(what, result) +
                "; go on from there, or give it more time";
     case EPIPE:
         return result.moved() == 0 ? join(start, why(what, error))
-                                   : start + ": the pipe was closed when " + moved_so_far(result) +
-                                         "; open a new one";
+                                   : start + ": the pipe was closed when " +
+                                         moved_so_far(what, result) + "; open a new one";
     case EMSGSIZE:
         return writing ? join(start, why(what, error))
                        : join(start, why(what, error)) + "; it needs " +

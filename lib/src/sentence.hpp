@@ -80,6 +80,13 @@ enum class attempt {
     close_socket,
     run_service,
     run_client,
+    map_pipe,
+    reserve,
+    commit,
+    peek,
+    release,
+    write_batch,
+    read_batch,
 };
 
 /// What happened, to what, and what to do.
@@ -87,7 +94,7 @@ enum class attempt {
 ///        "process 42", "/dev/ipcshim", "token 7"; may be empty
 [[nodiscard]] std::string sentence(attempt what, int error, const std::string& subject);
 
-/// The same for a read or a write that failed.
+/// The same for a read or a write that failed, of bytes or of a batch.
 [[nodiscard]] std::string sentence(attempt what, int error, const std::string& subject,
                                    const io_result& result);
 
@@ -110,6 +117,9 @@ enum class attempt {
 
 /// The same of services and sockets.
 [[nodiscard]] std::string_view service_reason(attempt what, int error) noexcept;
+
+/// The same of mapped pipes and batches.
+[[nodiscard]] std::string_view pipe_reason(attempt what, int error) noexcept;
 
 /// Throws std::system_error with the sentence if there is an error.
 void check(const std::error_code& error, attempt what, const std::string& subject);

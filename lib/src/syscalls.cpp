@@ -2,6 +2,7 @@
 #include <ipcshim/detail/syscalls.hpp>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -95,6 +96,17 @@ public:
         return answer(::sigaction(signo, action, previous));
     }
     pid_t gettid() noexcept override { return ::gettid(); }
+    pid_t getpid() noexcept override { return ::getpid(); }
+    unsigned processors() noexcept override {
+        cpu_set_t allowed;
+        CPU_ZERO(&allowed);
+        if (::sched_getaffinity(0, sizeof(allowed), &allowed) == 0) {
+            return static_cast<unsigned>(CPU_COUNT(&allowed));
+        }
+        // More than the set has room for.
+        const auto online = ::sysconf(_SC_NPROCESSORS_ONLN);
+        return online > 0 ? static_cast<unsigned>(online) : 1;
+    }
     int fstat(int fd, struct ::stat& found) noexcept override {
         return answer(::fstat(fd, &found));
     }

@@ -8,6 +8,7 @@
 
 #include "support.hpp"
 #include "uring.hpp"
+#include "uring_support.hpp"
 
 namespace {
 
@@ -178,6 +179,91 @@ TEST_F(Uring, AWaitingReadCanBeCancelled) {
     EXPECT_TRUE(of_read == -ECANCELED || of_read == -EINTR) << of_read;
     pair.sender.write(patterned(10, 6));
     EXPECT_EQ(matching(test::read_bytes(pair.receiver.fd(), 10), 6), 10U);
+}
+
+TEST_F(Uring, AWaitingWriteCanBeCancelled) {
+    auto pair = test::raw_pair();
+    pair.sender.write(patterned(ipcshim::capacity_unit));
+    const auto out = patterned(100, 3);
+    auto* sqe = entry(1);
+    ::io_uring_prep_write(sqe, pair.sender.fd(), out.data(), 100, 0);
+    submit(sqe);
+    sqe = entry(2);
+    ::io_uring_prep_cancel64(sqe, 1, 0);
+    submit(sqe);
+    const auto first = wait();
+    const auto second = wait();
+    EXPECT_EQ(first.first == 1 ? first.second : second.second, -ECANCELED);
+    EXPECT_EQ(pair.receiver.info().bytes_waiting(), ipcshim::capacity_unit);
+}
+
+// Whatever waits is polled for: no worker thread is ever made, with O_NONBLOCK or without.
+TEST_F(Uring, NothingThatWaitsNeedsAWorker) {
+    for (const bool nonblocking : {false, true}) {
+        auto empty = test::raw_pair();
+        auto full = test::raw_pair();
+        auto messages = test::message_pair();
+        auto port = test::listening_port(); // is O_NONBLOCK always
+        empty.receiver.set_nonblocking(nonblocking);
+        full.sender.set_nonblocking(nonblocking);
+        messages.receiver.set_nonblocking(nonblocking);
+        full.sender.write(patterned(ipcshim::capacity_unit));
+        std::array<std::byte, 100> in{};
+        std::array<std::byte, 100> vectored{};
+        std::array<std::byte, 100> message{};
+        ipcshim_event event{};
+        const auto out = patterned(100, 3);
+        const iovec part{vectored.data(), vectored.size()};
+        const iovec whole{const_cast<std::byte*>(out.data()), out.size()};
+        auto* sqe = entry(1);
+        ::io_uring_prep_read(sqe, empty.receiver.fd(), in.data(), 100, 0);
+        submit(sqe);
+        sqe = entry(2);
+        ::io_uring_prep_readv(sqe, empty.receiver.fd(), &part, 1, 0);
+        submit(sqe);
+        sqe = entry(3);
+        ::io_uring_prep_read(sqe, messages.receiver.fd(), message.data(), 100, 0);
+        submit(sqe);
+        sqe = entry(4);
+        ::io_uring_prep_write(sqe, full.sender.fd(), out.data(), 100, 0);
+        submit(sqe);
+        sqe = entry(5);
+        ::io_uring_prep_writev(sqe, full.sender.fd(), &whole, 1, 0);
+        submit(sqe);
+        sqe = entry(6);
+        ::io_uring_prep_read(sqe, port.fd(), &event, sizeof(event), 0);
+        submit(sqe);
+        EXPECT_TRUE(nothing_completed());
+        EXPECT_EQ(test::workers(), 0);
+        empty.sender.write(patterned(200));
+        messages.sender.write(patterned(50));
+        EXPECT_EQ(test::read_bytes(full.receiver.fd(), ipcshim::capacity_unit).size(),
+                  ipcshim::capacity_unit);
+        static_cast<void>(port.open_sender(::getpid()));
+        std::array<int, 7> results{};
+        for (int i = 0; i < 6; ++i) {
+            const auto done = wait();
+            results[done.first] = done.second;
+        }
+        EXPECT_EQ(results, (std::array<int, 7>{0, 100, 100, 50, 100, 100, 64}));
+        EXPECT_EQ(test::workers(), 0);
+    }
+}
+
+TEST_F(Uring, WritesToAClosedPipeRaiseNoSignal) {
+    auto pair = test::raw_pair();
+    pair.sender.write(patterned(ipcshim::capacity_unit));
+    const auto out = patterned(100, 3);
+    // One that waits, and one that needn't.
+    auto* sqe = entry(1);
+    ::io_uring_prep_write(sqe, pair.sender.fd(), out.data(), 100, 0);
+    submit(sqe);
+    pair.receiver.close();
+    EXPECT_EQ(wait(), std::make_pair(std::uint64_t{1}, -EPIPE));
+    sqe = entry(2);
+    ::io_uring_prep_write(sqe, pair.sender.fd(), out.data(), 100, 0);
+    submit(sqe);
+    EXPECT_EQ(wait(), std::make_pair(std::uint64_t{2}, -EPIPE));
 }
 
 TEST_F(Uring, AWaitingReadDiesWithItsProcess) {

@@ -48,7 +48,8 @@ void fake_kernel::answer_query(const std::function<void(::ipcshim_query&)>& chan
     on<::ipcshim_query>(IPCSHIM_QUERY, [change](int, ::ipcshim_query& answer) {
         answer.abi_version = IPCSHIM_ABI_VERSION;
         answer.features = IPCSHIM_FEATURE_EVENTS | IPCSHIM_FEATURE_PIPES |
-                          IPCSHIM_FEATURE_SEGMENTS | IPCSHIM_FEATURE_PTYS;
+                          IPCSHIM_FEATURE_SEGMENTS | IPCSHIM_FEATURE_PTYS | IPCSHIM_FEATURE_MAPPED |
+                          IPCSHIM_FEATURE_BATCH;
         answer.page_size = 4096;
         answer.capacity_max = IPCSHIM_CAPACITY_MAX;
         answer.message_max = IPCSHIM_MESSAGE_MAX;
@@ -119,6 +120,9 @@ int fake_kernel::mmap(void*& address, std::size_t size, int protection, int flag
     if (const int refused = on_mmap(address, size, protection, flags, fd, offset); refused != 0) {
         return refused;
     }
+    if (map_memory) {
+        return map_memory(address, size, protection, flags, fd, offset);
+    }
     const std::size_t whole = (size + page_size() - 1) / page_size() * page_size();
     pages made{.memory = {std::aligned_alloc(page_size(), whole), {}}, .size = size};
     std::memset(made.memory.get(), 0, whole);
@@ -128,6 +132,9 @@ int fake_kernel::mmap(void*& address, std::size_t size, int protection, int flag
 }
 
 int fake_kernel::munmap(void* address, std::size_t size) noexcept {
+    if (unmap_memory) {
+        return unmap_memory(address, size);
+    }
     const auto found = mapped_.find(address);
     if (found == mapped_.end() || found->second.size != size) {
         ++bad_unmaps_;

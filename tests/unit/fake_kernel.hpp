@@ -71,6 +71,11 @@ public:
     std::function<int(void* address, std::size_t size, int protection, int flags, int fd,
                       std::uint64_t offset)>
         on_mmap;
+    /// Where a test has memory of its own for what is mapped; both or none.
+    std::function<int(void*& address, std::size_t size, int protection, int flags, int fd,
+                      std::uint64_t offset)>
+        map_memory;
+    std::function<int(void* address, std::size_t size)> unmap_memory;
     std::function<ssize_t(void*, const void*, std::size_t)> on_copy;
     std::function<int(siginfo_t&, const timespec*)> on_sigtimedwait;
     std::function<int(int, const struct ::sigaction*, struct ::sigaction*)> on_sigaction;
@@ -84,6 +89,8 @@ public:
     int eventfd_answer = 0;               ///< negative: it fails so
     int signalfd_answer = 0;              ///< negative: it fails so
     pid_t tid = 4242;
+    pid_t pid = 4200;
+    unsigned allowed_processors = 1;
     std::set<int> blocked; ///< the thread's signal mask
 
     std::map<unsigned long, int> ioctl_count;
@@ -113,6 +120,8 @@ public:
     int sigaction(int signo, const struct ::sigaction* action,
                   struct ::sigaction* previous) noexcept override;
     pid_t gettid() noexcept override { return tid; }
+    pid_t getpid() noexcept override { return pid; }
+    unsigned processors() noexcept override { return allowed_processors; }
     int fstat(int fd, struct ::stat& found) noexcept override { return on_fstat(fd, found); }
     pid_t start(const detail::child_plan& plan, int& pidfd,
                 detail::child_failure& failure) noexcept override {

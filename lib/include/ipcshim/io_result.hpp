@@ -18,8 +18,12 @@ public:
     /// From the kernel's answer to a call over `size` bytes. Counts that
     /// cannot be true are clamped: moved to `size`.
     io_result(const ::ipcshim_pipe_io& raw, std::size_t size) noexcept;
+    /// The same of a batch of `count` messages.
+    io_result(const ::ipcshim_pipe_batch& raw, std::size_t count) noexcept;
+    /// Of a call that moved all it was asked to.
+    io_result(std::size_t moved, std::size_t remains) noexcept : moved_(moved), remains_(remains) {}
 
-    /// Bytes that moved; never more than the buffer has.
+    /// Bytes that moved; never more than the buffer has. Of a batch: messages.
     [[nodiscard]] std::size_t moved() const noexcept { return moved_; }
     /// After a write: bytes free in the pipe. After a read: bytes left in it
     /// (message pipe: the length of the next message).

@@ -4,9 +4,10 @@
 
 /// \file
 /// The whole library. Each noun has a header of its own; they can be had one by
-/// one. cbor_codec.hpp is not among them: it needs a package that the library does
-/// without.
+/// one. Not among them: cbor_codec.hpp, which needs a package that the library does
+/// without, and uring.hpp and task.hpp, which are the library ipcshim-uring's.
 
+#include <ipcshim/batch.hpp>
 #include <ipcshim/call_context.hpp>
 #include <ipcshim/child.hpp>
 #include <ipcshim/client.hpp>
@@ -18,6 +19,7 @@
 #include <ipcshim/error.hpp>
 #include <ipcshim/event.hpp>
 #include <ipcshim/io_result.hpp>
+#include <ipcshim/mapped.hpp>
 #include <ipcshim/mapping.hpp>
 #include <ipcshim/message.hpp>
 #include <ipcshim/message_header.hpp>

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <ipcshim/batch.hpp>
 #include <ipcshim/detail/export.hpp>
 #include <ipcshim/detail/handle.hpp>
 #include <ipcshim/detail/syscalls.hpp>
@@ -50,6 +51,8 @@ struct send_parameters final {
 };
 
 namespace detail {
+
+class mapped_memory;
 
 /// What sender and receiver share. Not to be named by programs.
 class IPCSHIM_API pipe_base {
@@ -117,9 +120,13 @@ protected:
 
     io_result transfer(unsigned long request, std::uint64_t address, std::size_t size, io_mode mode,
                        deadline until, std::error_code& error) const noexcept;
+    io_result transfer(unsigned long request, std::span<::ipcshim_batch_entry> entries,
+                       io_mode mode, deadline until, std::error_code& error) const noexcept;
     void require_open() const;
 
 private:
+    friend class mapped_memory; // it maps the descriptor
+
     handle handle_;
     pipe_mode mode_ = pipe_mode::raw;
 };
@@ -159,6 +166,31 @@ public:
     io_result write(std::span<const std::byte> bytes, deadline until) const;
     io_result write(std::span<const std::byte> bytes, deadline until,
                     std::error_code& error) const noexcept;
+
+    /// Writes many messages in one call, in their order; no other writer's come between
+    /// them. Message pipes only. (Ours: WRITE_BATCH.)
+    ///
+    /// \param batch at most batch_max messages
+    /// \param mode all waits until all are written; fail writes all of them or none;
+    ///        some as many as can be now
+    /// \return moved() tells how many messages were written, also where it fails; after
+    ///         fewer than all without an error, cause() tells why, and batch.skip() leaves
+    ///         out those
+    /// Errors, with result(): EPIPE the pipe is closed; EAGAIN modes fail and some, none
+    /// was written; EMSGSIZE the first is longer than message_max; EINTR a signal and
+    /// nothing moved; EINVAL a raw pipe, too many messages, or mode fail with more than
+    /// the pipe can hold.
+    // NOLINTNEXTLINE(modernize-use-nodiscard): mode all either moves all or throws
+    io_result write_batch(outgoing_batch& batch, io_mode mode = io_mode::all) const;
+    io_result write_batch(outgoing_batch& batch, io_mode mode,
+                          std::error_code& error) const noexcept;
+
+    /// The same with io_mode::all, waiting until a point in time at most.
+    /// Errors: as above, and ETIMEDOUT; moved() tells what moved by then.
+    // NOLINTNEXTLINE(modernize-use-nodiscard)
+    io_result write_batch(outgoing_batch& batch, deadline until) const;
+    io_result write_batch(outgoing_batch& batch, deadline until,
+                          std::error_code& error) const noexcept;
 };
 
 /// The end of a pipe that reads. Move-only; owns its descriptor.
@@ -193,6 +225,28 @@ public:
     [[nodiscard]] io_result read(std::span<std::byte> buffer, deadline until) const;
     [[nodiscard]] io_result read(std::span<std::byte> buffer, deadline until,
                                  std::error_code& error) const noexcept;
+
+    /// Reads many messages in one call, each into a buffer of its own: see
+    /// incoming_batch::message(). Message pipes only. (Ours: READ_BATCH.)
+    ///
+    /// \param batch at most batch_max buffers
+    /// \param mode all waits until all have a message; it ends short, without an error,
+    ///        when the pipe is closed and drained: result.closed(). fail fills all of
+    ///        them or none, some as many as messages wait.
+    /// \return moved() tells how many messages were read, also where it fails; after
+    ///         fewer than all without an error, cause() tells why
+    /// Errors, with result(): EAGAIN modes fail and some, none was read; EMSGSIZE the
+    /// first buffer is too small for its message, which stays: remains() is its length;
+    /// EINTR a signal and nothing moved; EINVAL a raw pipe, or too many buffers.
+    [[nodiscard]] io_result read_batch(incoming_batch& batch, io_mode mode = io_mode::all) const;
+    [[nodiscard]] io_result read_batch(incoming_batch& batch, io_mode mode,
+                                       std::error_code& error) const noexcept;
+
+    /// The same with io_mode::all, waiting until a point in time at most.
+    /// Errors: as above, and ETIMEDOUT; moved() tells what moved by then.
+    [[nodiscard]] io_result read_batch(incoming_batch& batch, deadline until) const;
+    [[nodiscard]] io_result read_batch(incoming_batch& batch, deadline until,
+                                       std::error_code& error) const noexcept;
 
     /// Reads one whole message, whatever its length, and makes the container
     /// exactly as long as it. Reuses the container's memory.

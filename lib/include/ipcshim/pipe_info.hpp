@@ -35,6 +35,12 @@ public:
     [[nodiscard]] pipe_mode mode() const noexcept {
         return has(IPCSHIM_INFO_MESSAGE) ? pipe_mode::message : pipe_mode::raw;
     }
+    /// It was opened as mapped: its ends can be memory, see mapped.hpp. (Ours.)
+    [[nodiscard]] bool can_map() const noexcept { return has(IPCSHIM_INFO_CAN_MAP); }
+    /// A process has the end that was asked mapped.
+    [[nodiscard]] bool is_mapped() const noexcept { return has(IPCSHIM_INFO_IS_MAPPED); }
+    /// Bytes of the data area of a mapped pipe; 0 for others.
+    [[nodiscard]] std::uint64_t area() const noexcept { return raw_.area; }
     /// The process that opened the pipe; 0: not visible from here.
     [[nodiscard]] pid_t creator() const noexcept;
     /// Bytes of payload that it can hold.

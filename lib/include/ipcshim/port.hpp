@@ -65,6 +65,9 @@ struct pipe_parameters final {
     std::uint16_t command = 0;   ///< command code for the event, your own word
     std::uint64_t size_hint = 0; ///< bytes that will be sent, 0: unknown
     bool nonblocking = false;    ///< my descriptors are O_NONBLOCK
+    /// Its ends can be mapped, see mapped.hpp: all memory is allocated now, and counts.
+    /// (Ours.)
+    bool mapped = false;
 };
 
 /// An end that I keep, and the token for the other one, which nobody was told

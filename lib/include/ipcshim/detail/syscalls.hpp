@@ -65,6 +65,9 @@ public:
     virtual int sigaction(int signo, const struct ::sigaction* action,
                           struct ::sigaction* previous) noexcept = 0;
     virtual pid_t gettid() noexcept = 0;
+    virtual pid_t getpid() noexcept = 0;
+    /// On how many processors this thread may run.
+    virtual unsigned processors() noexcept = 0;
     virtual int fstat(int fd, struct ::stat& found) noexcept = 0;
     /// Starts a process as start_child.hpp says. \return its pid
     virtual pid_t start(const child_plan& plan, int& pidfd, child_failure& failure) noexcept = 0;
