@@ -16,6 +16,7 @@
 #include "actor.hpp"
 #include "frame.hpp"
 #include "pipeline.hpp"
+#include "quiet.hpp"
 
 namespace demo {
 
@@ -189,6 +190,36 @@ void play_lines(stage& shown, const std::filesystem::path& text) {
     shown.check("no byte is missing", bytes == std::filesystem::file_size(text));
     shown.check("put together they are the text (SHA-256)",
                 sent.at("sha256") == received.at("sha256"));
+}
+
+void play_quiet(stage& shown, const std::filesystem::path& text) {
+    shown.act("The same text, without a system call",
+              "a mapped pipe; at a system call meanwhile the kernel is to kill the process");
+    actor receiver({"receive-quietly"});
+    receiver.expect("ready", patience());
+    actor sender({"send-quietly", number(receiver.pid()), text.string()});
+    const auto [received, sent] = hear_both(shown, receiver, sender);
+    const std::uint64_t messages = received.at("messages");
+    const std::uint64_t bytes = received.at("bytes");
+    const int killed_by = signal_of_a_system_call();
+
+    shown.tell("sent", fmt::format("{} messages, {} bytes", grouped(sent.at("messages")),
+                                   grouped(sent.at("bytes"))));
+    shown.tell("received",
+               fmt::format("{} messages, {} bytes; {} were there when it began", grouped(messages),
+                           grouped(bytes), grouped(received.at("unread"))));
+    shown.figure("messages", messages);
+    shown.figure("bytes", bytes);
+    shown.figure("killed_by", killed_by);
+
+    shown.check("all lines came, and are the text (SHA-256)",
+                messages > 0 && sent.at("messages") == messages &&
+                    bytes == std::filesystem::file_size(text) &&
+                    sent.at("sha256") == received.at("sha256"));
+    shown.check("all was written before any of it was read, then all was read",
+                received.at("closed") == true && received.at("unread") == messages);
+    shown.check("neither was killed; a process that makes one call is, by SIGSYS",
+                killed_by == SIGSYS);
 }
 
 void play_frames(stage& shown) {

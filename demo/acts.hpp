@@ -14,6 +14,8 @@ namespace demo {
 void play_file(stage& shown, const std::filesystem::path& file);
 /// The lines of a real text, as messages.
 void play_lines(stage& shown, const std::filesystem::path& text);
+/// The same text through a mapped pipe, without a system call.
+void play_quiet(stage& shown, const std::filesystem::path& text);
 /// Frames that go through three processes and are never copied.
 void play_frames(stage& shown);
 /// A shell on a pseudo terminal, driven as by a person.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The demo: seven acts, each played by processes of their own: this program
+// The demo: eight acts, each played by processes of their own: this program
 // again in another role, or a shell.
 #include <sys/ioctl.h>
 #include <sys/utsname.h>
@@ -20,6 +20,7 @@
 #include "actor.hpp"
 #include "acts.hpp"
 #include "pipeline.hpp"
+#include "quiet.hpp"
 #include "roles.hpp"
 #include "stage.hpp"
 #include "store.hpp"
@@ -77,6 +78,7 @@ int perform(const options& given) {
     stage.overture(describe_system());
     play([&] { demo::play_file(stage, given.file); });
     play([&] { demo::play_lines(stage, given.text); });
+    play([&] { demo::play_quiet(stage, given.text); });
     play([&] { demo::play_frames(stage); });
     play([&] { demo::play_shell(stage, given.text); });
     play([&] { demo::play_store(stage, given.file); });
@@ -108,6 +110,7 @@ int main(int argc, char** argv) try {
     };
     add_role("receive-file", demo::receive_file);
     add_role("receive-lines", demo::receive_lines);
+    add_role("receive-quietly", demo::receive_quietly);
     add_role("idle", demo::idle);
     add_role("host", demo::host);
     add_role("hold", [&] { demo::hold(given.bytes); })
@@ -140,7 +143,9 @@ int main(int argc, char** argv) try {
         add_role("send-file", [&] { demo::send_file(given.target, given.target_file); });
     CLI::App* const send_lines =
         add_role("send-lines", [&] { demo::send_lines(given.target, given.target_file); });
-    for (CLI::App* const command : {send_file, send_lines}) {
+    CLI::App* const send_quietly =
+        add_role("send-quietly", [&] { demo::send_quietly(given.target, given.target_file); });
+    for (CLI::App* const command : {send_file, send_lines, send_quietly}) {
         command->add_option("pid", given.target)->required();
         command->add_option("file", given.target_file)->required();
     }

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include <ipcshim/batch.hpp>
+
 #include "commands.hpp"
 #include "own_terminal.hpp"
 #include "proc.hpp"
@@ -42,8 +44,14 @@ void add_send(CLI::App& app, verb& chosen) {
     CLI::App* command = app.add_subcommand("send", "Send a file or the input to a process");
     command->add_option("PID", options->pid, "The process that receives")->required()->check(a_pid);
     command->add_option("FILE", options->file, "What to send; '-' or nothing: the input");
-    command->add_flag("-m,--message", options->message,
-                      "Each line is a message, with its end of line");
+    CLI::Option* message = command->add_flag("-m,--message", options->message,
+                                             "Each line is a message, with its end of line");
+    CLI::Option* mapped =
+        command->add_flag("--mapped", options->mapped, "Write into the memory of a mapped pipe");
+    command->add_option("--batch", options->batch, "Messages in one call, at most")
+        ->check(CLI::Range(std::size_t{1}, batch_max))
+        ->needs(message)
+        ->excludes(mapped);
     command->add_option("--capacity", options->capacity, "Bytes that the pipe can hold")
         ->transform(CLI::AsSizeValue(false));
     command->add_option("--command", options->command, "Command code for the event, 0 to 65535");
@@ -55,6 +63,11 @@ void add_receive(CLI::App& app, verb& chosen) {
     CLI::App* command =
         app.add_subcommand("receive", "Wait for a process that sends, and write what it sends");
     command->add_option("FILE", options->file, "Where to; '-' or nothing: the output");
+    CLI::Option* mapped =
+        command->add_flag("--mapped", options->mapped, "Read from the memory of a mapped pipe");
+    command->add_option("--batch", options->batch, "Messages in one call, at most")
+        ->check(CLI::Range(std::size_t{1}, batch_max))
+        ->excludes(mapped);
     command->add_option("-t,--timeout", options->seconds, "Seconds to wait for a process")
         ->check(CLI::NonNegativeNumber);
     command->add_flag("--anybody", options->anybody, "Other users may send, too");

@@ -33,6 +33,8 @@ struct send_options final {
     pid_t pid = 0;
     std::string file = "-";
     bool message = false;
+    bool mapped = false;      ///< by the memory of a mapped pipe
+    std::size_t batch = 0;    ///< messages in one call, 0: each in one of its own
     std::size_t capacity = 0; ///< bytes, 0: one unit
     std::uint16_t command = 0;
 };
@@ -40,6 +42,8 @@ struct send_options final {
 
 struct receive_options final {
     std::string file = "-";
+    bool mapped = false;           ///< by the memory of a mapped pipe
+    std::size_t batch = 0;         ///< messages in one call, 0: each in one of its own
     std::optional<double> seconds; ///< how long to wait for a pipe
     bool anybody = false;
     bool quiet = false;

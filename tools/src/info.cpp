@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include <ipcshim/port.hpp>
 
@@ -13,24 +16,22 @@ namespace ipcshim::tools {
 namespace {
 
 nlohmann::ordered_json features_of(const driver_info& found) {
+    constexpr std::array<std::pair<std::uint64_t, const char*>, 9> known{{
+        {IPCSHIM_FEATURE_EVENTS, "events"},
+        {IPCSHIM_FEATURE_PIPES, "pipes"},
+        {IPCSHIM_FEATURE_SEGMENTS, "segments"},
+        {IPCSHIM_FEATURE_DMABUF, "dmabuf"},
+        {IPCSHIM_FEATURE_PTYS, "ptys"},
+        {IPCSHIM_FEATURE_SOCKETS, "sockets"},
+        {IPCSHIM_FEATURE_MAPPED, "mapped"},
+        {IPCSHIM_FEATURE_BATCH, "batch"},
+        {IPCSHIM_FEATURE_URING, "uring"},
+    }};
     auto names = nlohmann::ordered_json::array();
-    if (found.has(IPCSHIM_FEATURE_EVENTS)) {
-        names.emplace_back("events");
-    }
-    if (found.has(IPCSHIM_FEATURE_PIPES)) {
-        names.emplace_back("pipes");
-    }
-    if (found.has(IPCSHIM_FEATURE_SEGMENTS)) {
-        names.emplace_back("segments");
-    }
-    if (found.has(IPCSHIM_FEATURE_DMABUF)) {
-        names.emplace_back("dmabuf");
-    }
-    if (found.has(IPCSHIM_FEATURE_PTYS)) {
-        names.emplace_back("ptys");
-    }
-    if (found.has(IPCSHIM_FEATURE_SOCKETS)) {
-        names.emplace_back("sockets");
+    for (const auto& [feature, name] : known) {
+        if (found.has(feature)) {
+            names.emplace_back(name);
+        }
     }
     return names;
 }

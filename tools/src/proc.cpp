@@ -104,7 +104,7 @@ void add_mappings(pid_t pid, std::vector<descriptor>& found) {
     std::ifstream lines(folder_of(pid) / "maps");
     for (std::string line; std::getline(lines, line);) {
         // START-END RIGHTS OFFSET DEVICE INODE TARGET
-        const auto place = line.find("ipcshim:[segment:");
+        const auto place = line.find("ipcshim:[");
         if (place == std::string::npos) {
             continue;
         }

@@ -18,7 +18,7 @@
 
 namespace ipcshim::tools {
 
-/// A segment can be mapped without a descriptor of it.
+/// A segment, and an end of a pipe, can be mapped without a descriptor of it.
 inline constexpr int no_descriptor = -1;
 
 /// What a process has of ipcshim.
@@ -27,7 +27,7 @@ struct descriptor final {
     std::string target; ///< what /proc/PID/fd/N points to
     /// Those of fdinfo that not every file has; a name may come more than once.
     std::vector<std::pair<std::string, std::string>> fields{};
-    std::vector<std::string> mappings{}; ///< of a segment: "START-END rw-s", hexadecimal
+    std::vector<std::string> mappings{}; ///< "START-END rw-s", hexadecimal
 
     /// The first field of that name; empty if there is none.
     [[nodiscard]] std::string_view field(std::string_view name) const noexcept;
@@ -37,7 +37,7 @@ struct descriptor final {
 /// Errors: ENOENT no such process; EACCES it is another user's.
 [[nodiscard]] std::vector<descriptor> descriptors_of(pid_t pid, std::error_code& error);
 
-/// Adds where it has segments mapped: to the descriptor of the segment, or to an
+/// Adds where it has segments and ends of pipes mapped: to the descriptor, or to an
 /// entry without one.
 void add_mappings(pid_t pid, std::vector<descriptor>& found);
 

@@ -204,6 +204,9 @@ nlohmann::json features_of(const driver_info& now) {
     if (now.has(IPCSHIM_FEATURE_SOCKETS)) {
         names.emplace_back("sockets");
     }
+    for (const char* name : {"mapped", "batch", "uring"}) {
+        names.emplace_back(name); // the module that this tree builds has them
+    }
     return names;
 }
 
