@@ -8,11 +8,13 @@ KDIR ?=
 # A kernel that Debian has beside its own, such as 6.12 or 6.12-16k, for `check`.
 KERNEL ?=
 TESTS ?=
+# 1: what `bench` measures is what it compares with from now on.
+ACCEPT ?=
 
 export TESTS
 
-.PHONY: all module library demo check check-debug bench shell lint install uninstall clean help \
-	host-packages guest-packages program-packages kernel debug-kernel
+.PHONY: all module library demo check check-debug bench bench-wall shell lint litmus install uninstall clean help \
+	host-packages guest-packages program-packages bench-packages kernel debug-kernel
 .NOTPARALLEL:
 
 all: module library
@@ -25,7 +27,10 @@ help:
 	@echo '                  TESTS=GLOB[,GLOB...] selects tests for both by name'
 	@echo 'make check KERNEL=6.12    those of the guest, with a newer kernel of Debian; 6.12-16k: large pages'
 	@echo 'make bench        compares with what Linux has, in instructions; build/bench/ has the result'
+	@echo '                  fails where a case got 3 % worse; ACCEPT=1 accepts its figures and draws docs/bench.svg'
+	@echo 'make bench-wall   the same in time, for two processes that run at once'
 	@echo 'make shell        a shell in a guest with the module loaded'
+	@echo 'make litmus       the ordering argument of docs/ordering.md, asked of herd7; part of check, if herd7 is there'
 	@echo 'make lint         sparse, checkpatch, clang-tidy, clang-format'
 	@echo 'make module KDIR=FOLDER   the modules alone, for the kernel whose headers are there'
 	@echo 'make install      PREFIX=/usr/local, DESTDIR= : library, tools, module, and what other modules need of it'
@@ -44,6 +49,9 @@ guest-packages: host-packages
 program-packages: host-packages
 	@qemu/fetch programs
 
+bench-packages: guest-packages
+	@qemu/fetch bench
+
 ifeq ($(KDIR),)
 module: kernel
 	@qemu/module stock driver
@@ -55,7 +63,7 @@ module:
 endif
 
 library: guest-packages
-	@qemu/build arm64 ipcshim_shared ipcshim_static ipcshim
+	@qemu/build arm64 ipcshim_shared ipcshim_static ipcshim_uring_shared ipcshim_uring_static ipcshim
 
 demo: module guest-packages
 	@qemu/build arm64 ipcshim-demo
@@ -86,9 +94,13 @@ check-debug: debug-kernel guest-packages program-packages
 	@qemu/build arm64
 	@qemu/check debug
 
-bench: module guest-packages
+bench: module bench-packages
 	@qemu/build arm64 ipcshim-bench
-	@tests/bench/run
+	@tests/bench/run $(if $(ACCEPT),--accept)
+
+bench-wall: module bench-packages
+	@qemu/build arm64 ipcshim-bench
+	@tests/bench/run --wall
 
 shell: module guest-packages
 	@qemu/build arm64 ipcshim
@@ -97,6 +109,9 @@ shell: module guest-packages
 lint: kernel guest-packages
 	@qemu/deps lint
 	@qemu/lint
+
+litmus:
+	@tests/litmus/run --count
 
 install:
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' KDIR='$(KDIR)' qemu/install

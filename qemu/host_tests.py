@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Tests of what judges on the host: counting, reading KTAP and logs, making an initramfs,
-finding drivers and libraries, comparing pictures, selecting."""
+finding drivers and libraries, comparing pictures, selecting; with those of the bench."""
 
 import io
 import lzma
@@ -225,7 +225,8 @@ class PicturesAreCompared(unittest.TestCase):
 
 def run(tally, is_selected):
     """Runs all of them into a tally."""
-    for group in unittest.defaultTestLoader.loadTestsFromModule(__import__(__name__)):
+    loaded = unittest.defaultTestLoader.loadTestsFromNames([__name__, "regression_test"])
+    for group in (group for module in loaded for group in module):
         for test in group:
             name = f"host/{type(test).__name__}.{test._testMethodName.removeprefix('test_')}"
             if is_selected(name):

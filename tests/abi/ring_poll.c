@@ -60,6 +60,23 @@ TEST(poll_of_a_mapped_sender_wants_room_for_PIPE_BUF)
 	expect_ready(0, rings.ends.sender);
 }
 
+/* A message needs its header as well: to say POLLOUT for less would be for ever. */
+TEST(poll_of_a_mapped_sender_wants_room_for_the_whole_record_that_met_EAGAIN)
+{
+	struct rings rings = rings_open(MESSAGE, 1);
+	static char message[8000];
+
+	ASSERT_OK(fcntl(rings.ends.sender, F_SETFL, O_NONBLOCK));
+	producer_moves(&rings.in, rings.in.area - sizeof(message));
+	ASSERT_ERRNO(EAGAIN, write(rings.ends.sender, message, sizeof(message)));
+	expect_ready(0, rings.ends.sender);
+	ASSERT_EQ(record_size(sizeof(message)), wake_of(rings.out.producer));
+	ASSERT_TRUE(consumer_moves(&rings.out, RECORD));
+	expect_ready(POLLOUT, rings.ends.sender);
+	ASSERT_EQ(sizeof(message), write(rings.ends.sender, message, sizeof(message)));
+	ASSERT_EQ(0, ring_free(&rings.in));
+}
+
 TEST(poll_makes_the_other_side_wake_and_a_wake_takes_that_back)
 {
 	struct rings rings = rings_open(RAW, 1);
