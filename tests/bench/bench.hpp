@@ -160,6 +160,8 @@ void write_then_read(benchmark::State& state, int writer, int reader, std::size_
 void add_floor(rows& all);
 void add_raw(rows& all);
 void add_message(rows& all);
+void add_batch(rows& all);
+void add_mapped(rows& all);
 void add_pingpong(rows& all);
 void add_uring(rows& all);
 void add_pty(rows& all);
@@ -170,5 +172,13 @@ void add_call_library(rows& all);
 void add_notify(rows& all);
 void add_open(rows& all);
 void add_memory(rows& all);
+void add_zeromq(rows& all);
+void add_boost(rows& all);
+
+// Those for two processors, where both sides run at once.
+void add_wall(rows& all);
+void add_wall_mapped(rows& all);
+void add_wall_zeromq(rows& all);
+void add_wall_boost(rows& all);
 
 } // namespace bench

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from report import Line  # type: ignore[import-not-found]
 
 WIDTH = 900
-LEFT = 360  # where the bars begin
+LEFT = 390  # where the bars begin
 RIGHT = 76  # room for the figures
 TOP = 92
 ROW = 26
 BAR = 14
-BOTTOM = 64
+BOTTOM = 82
+LONGEST = 2.0  # where bars are cut
 
 # A viewer's dark mode is followed: a README is read in both.
 STYLE = """
@@ -49,13 +50,14 @@ def draw(lines: Sequence[Line], kernel: str, path: Path) -> None:
     """Writes the chart of all cases that ran."""
     rows = [line for line in lines if not line.reason and line.case.peer_name != "itself"]
     longest = max((max(line.to_peer, line.case.mark or 0) for line in rows), default=1.0)
-    # Up to the next quarter beyond the longest bar, and never less than the peer.
-    limit = max(1.25, (int(longest * 4) + 1) / 4)
+    # Up to the next quarter beyond the longest bar, never less than the peer; the figure
+    # tells what the few tell that are longer still.
+    limit = min(max(1.25, (int(longest * 4) + 1) / 4), LONGEST)
     height = TOP + len(rows) * ROW + BOTTOM
     bottom = TOP + len(rows) * ROW
 
     def x(ratio: float) -> float:
-        return LEFT + ratio / limit * (WIDTH - LEFT - RIGHT)
+        return LEFT + min(ratio, limit) / limit * (WIDTH - LEFT - RIGHT)
 
     parts = [
         '<!-- SPDX-License-Identifier: MIT -->',
@@ -79,6 +81,8 @@ def draw(lines: Sequence[Line], kernel: str, path: Path) -> None:
     parts.append(f'<text class="note" x="20" y="{bottom + 50}">Linux {escape(kernel)}, arm64, '
                  'QEMU with an instruction counter for a clock. idle_*_bytes: bytes of kernel '
                  'memory.</text>')
+    parts.append(f'<text class="note" x="20" y="{bottom + 68}">wall_*: time, both sides running '
+                 'at once on a processor each.</text>')
     parts.append('</svg>')
     path.write_text("\n".join(parts) + "\n", encoding="utf-8")
 
@@ -96,12 +100,13 @@ def _row(line: Line, top: float, x) -> list[str]:
         f'width="{end - x(0):.1f}" height="{BAR}" rx="2"/>',
     ]
     floor = line.floor / line.peer
-    parts.append(f'<rect class="floor" x="{x(floor) - 1.5:.1f}" y="{bar:.1f}" width="3" '
-                 f'height="{BAR}"/>')
+    if floor < LONGEST:
+        parts.append(f'<rect class="floor" x="{x(floor) - 1.5:.1f}" y="{bar:.1f}" width="3" '
+                     f'height="{BAR}"/>')
     if line.case.mark:
         parts.append(f'<path class="mark" d="M{x(line.case.mark):.1f} {bar - 3:.1f}v{BAR + 6}"/>')
     parts.append(f'<text class="value" x="{WIDTH - 20}" y="{middle + 4.5:.1f}" '
-                 f'text-anchor="end">{line.to_peer:.2f}</text>')
+                 f'text-anchor="end">{line.to_peer:.{3 if line.to_peer < 0.1 else 2}f}</text>')
     return parts
 
 

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
 // The bench: rows of ours beside their peers and their floors, for one boot.
-// Takes Google Benchmark's own options; tests/bench/run gives them.
+// Takes Google Benchmark's own options; tests/bench/run gives them.  With --wall
+// as its first word it has the rows for two processors instead.
 #include "bench.hpp"
 
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <string_view>
 
 namespace {
 
@@ -30,6 +33,14 @@ void describe_system() {
     }
     benchmark::AddCustomContext("kernel", name.release);
     benchmark::AddCustomContext("machine", name.machine);
+    // What tests/bench/run knows of the machine outside.
+    for (const char* const name : {"build", "load"}) {
+        const std::string variable = std::string("BENCH_") + name;
+
+        if (const char* const value = std::getenv(variable.c_str()); value != nullptr) {
+            benchmark::AddCustomContext(name, value);
+        }
+    }
     benchmark::AddCustomContext("abi", std::to_string(ipcshim::port::open().query().abi_version()));
 }
 
@@ -77,19 +88,12 @@ private:
     bool terminal_;
 };
 
-} // namespace
-
-int main(int argc, char** argv) try {
-    benchmark::Initialize(&argc, argv);
-    if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
-        return EXIT_FAILURE;
-    }
-    allow_descriptors(65536);
-    describe_system();
-    bench::rows all;
+void add_counted(bench::rows& all) {
     bench::add_floor(all);
     bench::add_raw(all);
     bench::add_message(all);
+    bench::add_batch(all);
+    bench::add_mapped(all);
     bench::add_pingpong(all);
     bench::add_uring(all);
     bench::add_pty(all);
@@ -100,6 +104,42 @@ int main(int argc, char** argv) try {
     bench::add_notify(all);
     bench::add_open(all);
     bench::add_memory(all);
+    // Last, so that what they leave behind in the system disturbs nobody.
+    bench::add_zeromq(all);
+    bench::add_boost(all);
+}
+
+void add_timed(bench::rows& all) {
+    bench::add_floor(all);
+    bench::add_wall(all);
+    bench::add_wall_mapped(all);
+    bench::add_wall_zeromq(all);
+    bench::add_wall_boost(all);
+}
+
+} // namespace
+
+int main(int argc, char** argv) try {
+    const bool wall = argc > 1 && std::string_view(argv[1]) == "--wall";
+
+    if (wall) {
+        std::rotate(argv + 1, argv + 2, argv + argc);
+        argc--;
+    }
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
+        return EXIT_FAILURE;
+    }
+    // A row whose other process is gone fails, and the others go on.
+    std::signal(SIGPIPE, SIG_IGN);
+    allow_descriptors(65536);
+    describe_system();
+    bench::rows all;
+    if (wall) {
+        add_timed(all);
+    } else {
+        add_counted(all);
+    }
     progress shown(all.count());
     const std::size_t ran = benchmark::RunSpecifiedBenchmarks(&shown);
     benchmark::Shutdown();

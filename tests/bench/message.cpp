@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// msg_*: one whole message there, in one process, so that nobody has to wait.
+// msg_*: one whole message there, in one process, so that nobody has to wait: by the
+// system calls of a file, as those of the peers; msg_*_library: by the C++ classes,
+// which take PIPE_WRITE and PIPE_READ.
 #include "bench.hpp"
 
 #include <fcntl.h>
@@ -14,6 +16,14 @@ namespace bench {
 namespace {
 
 void ours(benchmark::State& state, std::size_t size) {
+    const auto port = ipcshim::port::open();
+    const auto [sender, receiver] = open_pair(port, ipcshim::pipe_mode::message, mib);
+
+    state.SetLabel("message pipe, write and read");
+    write_then_read(state, sender.fd(), receiver.fd(), size);
+}
+
+void library(benchmark::State& state, std::size_t size) {
     const auto port = ipcshim::port::open();
     auto [sender, receiver] = open_pair(port, ipcshim::pipe_mode::message, mib);
     buffer from(size);
@@ -80,6 +90,8 @@ void add_message(rows& all) {
     all.add("msg_4k/peer", [](auto& state) { seqpacket(state, 4 * kib); });
     all.add("msg_64k/ours", [](auto& state) { ours(state, 64 * kib); });
     all.add("msg_64k/peer", [](auto& state) { seqpacket(state, 64 * kib); });
+    all.add("msg_64_library/ours", [](auto& state) { library(state, 64); });
+    all.add("msg_4k_library/ours", [](auto& state) { library(state, 4 * kib); });
     all.add("msg_64_mq/ours", [](auto& state) { ours(state, 64); });
     all.add("msg_64_mq/peer", [](auto& state) { posix_queue(state, 64); });
 }
