@@ -10,10 +10,12 @@ KERNEL ?=
 TESTS ?=
 # 1: what `bench` measures is what it compares with from now on.
 ACCEPT ?=
+# A row of the bench, for `profile`.
+ROW ?= raw_64/ours
 
 export TESTS
 
-.PHONY: all module library demo check check-debug bench bench-wall shell lint litmus install uninstall clean help \
+.PHONY: all module library demo check check-debug bench bench-wall profile shell lint litmus install uninstall clean help \
 	host-packages guest-packages program-packages bench-packages kernel debug-kernel
 .NOTPARALLEL:
 
@@ -29,6 +31,7 @@ help:
 	@echo 'make bench        compares with what Linux has, in instructions; build/bench/ has the result'
 	@echo '                  fails where a case got 3 % worse; ACCEPT=1 accepts its figures and draws docs/bench.svg'
 	@echo 'make bench-wall   the same in time, for two processes that run at once'
+	@echo 'make profile ROW=raw_64/ours   where the instructions of one row of the bench go, function by function'
 	@echo 'make shell        a shell in a guest with the module loaded'
 	@echo 'make litmus       the ordering argument of docs/ordering.md, asked of herd7; part of check, if herd7 is there'
 	@echo 'make lint         sparse, checkpatch, clang-tidy, clang-format'
@@ -101,6 +104,10 @@ bench: module bench-packages
 bench-wall: module bench-packages
 	@qemu/build arm64 ipcshim-bench
 	@tests/bench/run --wall
+
+profile: module bench-packages
+	@qemu/build arm64 ipcshim-bench
+	@tests/bench/run --profile '$(ROW)'
 
 shell: module guest-packages
 	@qemu/build arm64 ipcshim

@@ -1,7 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The bench in the guest: guest.sh counted|wall ROWS
+# The bench in the guest: guest.sh counted|wall ROWS, or guest.sh profile ROW SECONDS
 set -eu
+if [ "$1" = profile ]; then
+	# The same addresses each time.
+	echo 0 >/proc/sys/kernel/randomize_va_space
+	/bench/ipcshim-bench --benchmark_filter="$2" --benchmark_min_time="$3" \
+		--benchmark_out=/tmp/results.json --benchmark_out_format=json
+	cat /tmp/results.json /proc/kallsyms >/dev/results
+	exit
+fi
 # Short ones: with a clock that counts instructions there is little to average.
 if [ "$1" = counted ]; then
 	/bench/ipcshim-bench --benchmark_filter="$2" --benchmark_min_time=0.02 --benchmark_repetitions=5 \

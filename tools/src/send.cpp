@@ -30,6 +30,8 @@ public:
     outlet() = default;
     outlet(const outlet&) = delete;
     outlet& operator=(const outlet&) = delete;
+    outlet(outlet&&) = delete;
+    outlet& operator=(outlet&&) = delete;
     virtual ~outlet() = default;
 
     virtual void write(std::span<const std::byte> bytes) = 0;
