@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A plugin of QEMU's that counts how many instructions were executed in each block
- * of code: lines of "address instructions", both hexadecimal, into file=PATH.
+ * of code: lines of "address instructions", both hexadecimal, into counts=PATH.
  *
  * Debian ships no header for plugins; what is used of their interface is declared
  * here (QEMU's documentation: TCG Plugins).
@@ -81,11 +81,11 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int count, char *
 {
 	(void)info;
 	for (int i = 0; i < count; i++)
-		if (strncmp(words[i], "file=", 5) == 0)
-			path = strdup(words[i] + 5);
+		if (strncmp(words[i], "counts=", 7) == 0)
+			path = strdup(words[i] + 7);
 	places = calloc(PLACES, sizeof(*places));
 	if (!path || !places) {
-		fprintf(stderr, "count: file=PATH is needed, and memory\n");
+		fprintf(stderr, "count: counts=PATH is needed, and memory\n");
 		return 1;
 	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
