@@ -108,8 +108,9 @@ def beside(copy: Floor) -> Floor:
     return Floor(copy.name + ", each on a processor", lambda m: copy.of(m) / 2)
 
 
-def wall(name: str, floor: Floor, mark: float | None = None, **more: str) -> Case:
-    return Case(name, beside(floor), mark, wall=True, **more)
+def wall(name: str, floor: Floor, mark: float | None = None,
+         note: Callable[[Measured], str] | None = None, **more: str) -> Case:
+    return Case(name, beside(floor), mark, note=note, wall=True, **more)
 
 
 CASES = (
@@ -181,7 +182,9 @@ CASES = (
          unit="bytes"),
     Case("idle_connection_bytes", Floor("two eventfd(2)", lambda m: m("floor/two_eventfds")),
          unit="bytes"),
-    wall("wall_stream_64", empty_calls(2), 0.75, against="pipe(2)"),
+    wall("wall_stream_64", empty_calls(2), 0.75, against="pipe(2)",
+         note=lambda m: "whichever side is ahead sleeps, and is woken for one piece or a few, as room "
+         "and data count in bytes here and in pages there; docs/performance.md has the profile"),
     wall("wall_stream_64k", memcpys(64 * KIB), 0.65, against="pipe(2)"),
     wall("wall_mapped_64", memcpys(64), 0.15, peer_row="wall_stream_64/peer", against="pipe(2)"),
     wall("wall_mapped_64k", memcpys(64 * KIB), peer_row="wall_stream_64k/peer", against="pipe(2)"),
