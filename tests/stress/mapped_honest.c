@@ -74,10 +74,17 @@ static bool is_from_the_ring(const struct honest *honest, const unsigned char *b
 static bool account(struct honest *honest, uint64_t *position, const unsigned char *bytes,
 		    uint32_t moved, uint32_t size)
 {
-	if (honest->side.sender)
+	if (honest->side.sender) {
+		uint64_t end = *position + moved_by(&honest->side, moved);
+
+		/* Padding is nobody's data: what a call that failed had begun may lie there. */
+		for (uint64_t at = end - (end - *position < 8 ? end - *position : 8); at < end; at++)
+			honest->shadow[at % honest->side.area] =
+				honest->side.data[at % honest->side.area];
 		into_shadow(honest, *position, bytes, moved);
-	else if (!is_from_the_ring(honest, bytes, moved, size))
+	} else if (!is_from_the_ring(honest, bytes, moved, size)) {
 		return false;
+	}
 	*position += moved_by(&honest->side, moved);
 	if (moved)
 		honest->done[HONEST_MOVED]++;
