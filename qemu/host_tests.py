@@ -61,6 +61,16 @@ class KtapIsCounted(unittest.TestCase):
         tally, _ = read("1..1\n#   ok 1 inner # 1 ms\n#   1..7\nnot ok 1 a # 1 ms\n")
         self.assertEqual((tally.passed, tally.failed), (0, 1))
 
+    def test_what_a_failed_test_printed_is_kept_for_the_end(self):
+        tally, _ = read("1..3\n# of a\nok 1 a # 1 ms\n# of b\nnot ok 2 b # 1 ms\n# of c\nnot ok 3 c # 1 ms\n", pieces=9)
+        self.assertEqual(tally.failed_again(), "\n# of b\nnot ok 2 b # 1 ms\n\n# of c\nnot ok 3 c # 1 ms\n")
+
+    def test_of_much_that_a_failed_test_printed_the_last_is_kept(self):
+        tally, _ = read("1..1\n" + "".join(f"# {number}\n" for number in range(100)) + "not ok 1 a # 1 ms\n")
+        lines = tally.failed_again().split()
+        self.assertIn("99", lines)
+        self.assertNotIn("60", lines)
+
     def test_bailing_out_is_trouble(self):
         self.assertIn("Bail out! no list", read("Bail out! no list\n")[1])
 
@@ -74,6 +84,7 @@ class PartsAreAddedUp(unittest.TestCase):
         whole.take_over(part)
         self.assertEqual(whole.line(), "1 passed, 1 failed, 1 skipped")
         self.assertEqual(whole.failures, ["b"])
+        self.assertEqual(whole.failed_again(), "\n# why\nnot ok b\n")
         self.assertEqual(whole.show.getvalue(), "ok a\n# why\nnot ok b\n")
 
 

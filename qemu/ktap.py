@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Reads KTAP as it arrives, shows every line, and counts."""
 
+import collections
 import re
 import sys
 
 _PLAN = re.compile(r"1\.\.(\d+)\s*$")
 _RESULT = re.compile(r"(not ok|ok) (\d+) (\S+)(?: # (SKIP)?.*)?$")
+
+# Of what a failed test printed, so many lines are shown again at the end.
+_REPORT_LINES = 30
 
 
 class Tally:
@@ -17,6 +21,7 @@ class Tally:
         self.failed = 0
         self.skipped = 0
         self.failures = []
+        self.reports = []
 
     def add(self, name, result, detail=""):
         """Counts and shows a test of the host's own, such as a run's clean end."""
@@ -24,9 +29,14 @@ class Tally:
             self.passed += 1
             print(f"ok {name}{' # ' + detail if detail else ''}", file=self.show, flush=True)
         else:
-            self.failed += 1
-            self.failures.append(name)
+            self.fail(f"not ok {name}", name, f"# {detail}".splitlines())
             print(f"# {detail}\nnot ok {name}", file=self.show, flush=True)
+
+    def fail(self, line, name, printed):
+        """Counts a test that failed, and keeps the last of what it printed for the end."""
+        self.failed += 1
+        self.failures.append(name)
+        self.reports.append("\n".join([*printed[-_REPORT_LINES:], line]))
 
     def section(self, text):
         """A heading in the stream of results."""
@@ -38,8 +48,14 @@ class Tally:
         self.failed += part.failed
         self.skipped += part.skipped
         self.failures += part.failures
+        self.reports += part.reports
         self.show.write(part.show.getvalue())
         self.show.flush()
+
+    def failed_again(self):
+        """Every failed test with what it printed, for the end: who reads thousands of lines
+        begins there, and some show only the last of them."""
+        return "".join(f"\n{report}\n" for report in self.reports)
 
     def line(self):
         """The last line of a check."""
@@ -54,6 +70,7 @@ class Stream:
         self.plan = None
         self.seen = set()
         self.trouble = []
+        self._printed = collections.deque(maxlen=_REPORT_LINES)
         self._rest = ""
 
     def feed(self, data):
@@ -72,16 +89,18 @@ class Stream:
         elif plan and self.plan is None:
             self.plan = int(plan.group(1))
         elif result:
-            self._result(*result.groups())
+            self._result(line, *result.groups())
+            self._printed.clear()
+        elif line.startswith("#"):
+            self._printed.append(line)
 
-    def _result(self, word, number, name, skip):
+    def _result(self, line, word, number, name, skip):
         if int(number) in self.seen:
             self.trouble.append(f"test {number} reported twice")
             return
         self.seen.add(int(number))
         if word == "not ok":
-            self.tally.failed += 1
-            self.tally.failures.append(name)
+            self.tally.fail(line, name, list(self._printed))
         elif skip:
             self.tally.skipped += 1
         else:
