@@ -81,6 +81,31 @@ static int write_until_fault(char *address)
 	}
 }
 
+/* A copy of the peer that has all that it has, and dies with it. */
+static void fork_keeper(int fd)
+{
+	int pair[2];
+	pid_t pid;
+	char byte;
+
+	ASSERT_OK(pipe2(pair, O_CLOEXEC));
+	pid = fork();
+	ASSERT_OK(pid);
+	if (pid == 0) {
+		ASSERT_OK(prctl(PR_SET_PDEATHSIG, SIGKILL));
+		/* Its end is seen by who waits for the peer's socket. */
+		close(fd);
+		close(pair[0]);
+		close(pair[1]);
+		for (;;)
+			pause();
+	}
+	close(pair[1]);
+	/* Not before it will die: the peer may be killed next. */
+	ASSERT_EQ(0, read(pair[0], &byte, 1));
+	close(pair[0]);
+}
+
 /* Another program as far as the kernel sees; it ends, or waits to be killed. */
 static void execute_another(int stay_for)
 {
@@ -133,13 +158,7 @@ static void do_command(int fd, int *port, uint64_t command, struct request *requ
 		check_pattern(at(request->address), (size_t)request->length, request->value);
 		break;
 	case FORK:
-		if (fork() == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			/* Its end is seen by who waits for the peer's socket. */
-			close(fd);
-			for (;;)
-				pause();
-		}
+		fork_keeper(fd);
 		break;
 	case CLOSE_PORT:
 		close(*port);

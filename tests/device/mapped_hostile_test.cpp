@@ -166,6 +166,7 @@ protected:
                error == std::errc::resource_unavailable_try_again ||
                error == std::errc::message_size || error == std::errc::invalid_argument;
     }
+    // So many at least, and until there was nonsense: the scribbler may not have run at all.
     static constexpr int rounds = 120;
     static constexpr std::size_t guard = 64;
 };
@@ -184,7 +185,7 @@ TEST_P(MappedScribbler, CannotMoveAReaderOutOfItsRing) {
     const std::span<std::byte> middle = std::span(buffer).subspan(guard, 1'000);
     unsigned sum = 0;
     int broken = 0;
-    for (int round = 0; round < rounds; ++round) {
+    for (int round = 0; round < rounds || broken == 0; ++round) {
         std::error_code error;
         if (round % 3 == 0) {
             for (const std::byte each : in.peek(1, io_mode::fail, error))
@@ -203,7 +204,6 @@ TEST_P(MappedScribbler, CannotMoveAReaderOutOfItsRing) {
             in = mapped_receiver(in.unmap());
         }
     }
-    EXPECT_GT(broken, 0);
     EXPECT_EQ(std::count(buffer.begin(), buffer.begin() + guard, std::byte{0x5a}), guard) << sum;
     EXPECT_EQ(std::count(buffer.end() - guard, buffer.end(), std::byte{0x5a}), guard);
     other.put(1);
@@ -226,7 +226,7 @@ TEST_P(MappedScribbler, CannotMoveAWriterOutOfItsRing) {
     mapped_receiver good_in(std::move(good.receiver));
     const auto bytes = patterned(3'000);
     int broken = 0;
-    for (int round = 0; round < rounds; ++round) {
+    for (int round = 0; round < rounds || broken == 0; ++round) {
         std::error_code error;
         if (round % 3 == 0) {
             const auto room = out.reserve(2'000, io_mode::fail, error);
@@ -248,7 +248,6 @@ TEST_P(MappedScribbler, CannotMoveAWriterOutOfItsRing) {
         ASSERT_EQ(test::matching(good_in.peek()), 1U + round % 500);
         good_in.release();
     }
-    EXPECT_GT(broken, 0);
     other.put(1);
     other.join();
 }
