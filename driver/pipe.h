@@ -273,4 +273,11 @@ static inline u32 ipcshim_pipe_next_length(struct ipcshim_pipe *pipe)
 	return ipcshim_ring_peek(&pipe->ring);
 }
 
+/* Bytes that one read can take at most: of a message pipe the next message's. */
+static inline u32 ipcshim_pipe_readable(struct ipcshim_pipe *pipe)
+{
+	return pipe->ring.messages ? ipcshim_pipe_next_length(pipe) :
+				     ipcshim_pipe_used(pipe);
+}
+
 #endif /* _IPCSHIM_PIPE_H */

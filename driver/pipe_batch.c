@@ -389,11 +389,10 @@ struct batch_answer {
 static int batch_check(const struct ipcshim_pipe_batch *arg,
 		       const struct ipcshim_pipe *pipe)
 {
-	if (arg->flags || arg->reserved || arg->mode > IPCSHIM_IO_SOME ||
-	    !pipe->ring.messages || arg->count > IPCSHIM_BATCH_MAX)
+	if (arg->flags || arg->reserved ||
+	    !ipcshim_io_mode_is_valid(arg->mode, arg->deadline))
 		return -EINVAL;
-	if (arg->deadline && (arg->mode != IPCSHIM_IO_ALL ||
-			      arg->deadline > IPCSHIM_DEADLINE_MAX))
+	if (!pipe->ring.messages || arg->count > IPCSHIM_BATCH_MAX)
 		return -EINVAL;
 	return 0;
 }
@@ -439,9 +438,7 @@ int ipcshim_end_batch(struct ipcshim_end *end,
 
 	answer = (struct batch_answer) {
 		.moved = batch.moved,
-		.remains = end->side == IPCSHIM_SENDER ?
-			   ipcshim_pipe_room(pipe) :
-			   ipcshim_pipe_next_length(pipe),
+		.remains = ipcshim_end_remains(end),
 		.lacks = batch.transfer.lacks,
 		.cause = batch.transfer.cause,
 		.pid = batch.transfer.pid,

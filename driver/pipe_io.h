@@ -19,6 +19,24 @@ static inline bool ipcshim_pipe_stopped_writing(const struct ipcshim_pipe *pipe)
 	return atomic64_read_acquire(&pipe->ring.head) & IPCSHIM_POS_CLOSED;
 }
 
+/* A mode that there is, and a deadline only for what waits for all. */
+static inline bool ipcshim_io_mode_is_valid(u32 mode, u64 deadline)
+{
+	if (mode > IPCSHIM_IO_SOME)
+		return false;
+	return !deadline || (mode == IPCSHIM_IO_ALL &&
+			     deadline <= IPCSHIM_DEADLINE_MAX);
+}
+
+/* What a call is told of "remains". */
+static inline u32 ipcshim_end_remains(struct ipcshim_end *end)
+{
+	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
+
+	return end->side == IPCSHIM_SENDER ? ipcshim_pipe_room(pipe) :
+					     ipcshim_pipe_readable(pipe);
+}
+
 /* The room, the data, that must be there before (the rest of) it goes on. */
 u32 ipcshim_write_need(const struct ipcshim_pipe *pipe, size_t size, size_t left,
 		       const struct ipcshim_transfer *transfer);

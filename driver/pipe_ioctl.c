@@ -11,12 +11,10 @@
 static int io_check(const struct ipcshim_pipe_io *arg,
 		    const struct ipcshim_pipe *pipe)
 {
-	if (arg->flags || arg->reserved || arg->mode > IPCSHIM_IO_SOME)
+	if (arg->flags || arg->reserved ||
+	    !ipcshim_io_mode_is_valid(arg->mode, arg->deadline))
 		return -EINVAL;
 	if (arg->mode == IPCSHIM_IO_SOME && pipe->ring.messages)
-		return -EINVAL;
-	if (arg->deadline &&
-	    (arg->mode != IPCSHIM_IO_ALL || arg->deadline > IPCSHIM_DEADLINE_MAX))
 		return -EINVAL;
 	return 0;
 }
@@ -53,16 +51,6 @@ static int io_move(struct ipcshim_end *end, struct iov_iter *iter,
 	if (transfer->moved && (err == -ERESTARTSYS || err == -EFAULT))
 		err = 0;
 	return err;
-}
-
-static u32 io_remains(struct ipcshim_end *end)
-{
-	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
-
-	if (end->side == IPCSHIM_SENDER)
-		return ipcshim_pipe_room(pipe);
-	return pipe->ring.messages ? ipcshim_pipe_next_length(pipe) :
-				     ipcshim_pipe_used(pipe);
 }
 
 /* The part of struct ipcshim_pipe_io that is written back. */
@@ -165,7 +153,7 @@ static int end_io(struct ipcshim_end *end, struct ipcshim_pipe_io __user *uarg,
 			return err;
 	}
 	/* A restart finds all that it reads as it was. */
-	answer.remains = io_remains(end);
+	answer.remains = ipcshim_end_remains(end);
 	return ipcshim_copy_out(&uarg->moved, &answer, sizeof(answer)) ?: err;
 }
 
@@ -232,16 +220,6 @@ static int end_close(struct ipcshim_end *end,
 }
 
 /* Bytes that wait, or the length of the next message. */
-static int end_bytes(struct ipcshim_end *end, int __user *uarg)
-{
-	struct ipcshim_pipe *pipe = ipcshim_pipe_of(end);
-	int bytes;
-
-	bytes = pipe->ring.messages ? ipcshim_pipe_next_length(pipe) :
-				      ipcshim_pipe_used(pipe);
-	return put_user(bytes, uarg);
-}
-
 long ipcshim_end_call(struct file *file, unsigned int cmd, void __user *uarg,
 		      bool nowait)
 {
@@ -269,7 +247,8 @@ long ipcshim_end_call(struct file *file, unsigned int cmd, void __user *uarg,
 	case IPCSHIM_PIPE_WAKE:
 		return ipcshim_mapped_wake(end, uarg);
 	case FIONREAD:
-		return end_bytes(end, uarg);
+		return put_user((int)ipcshim_pipe_readable(ipcshim_pipe_of(end)),
+				(int __user *)uarg);
 	default:
 		return -ENOTTY;
 	}
