@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The size of the window: one for both sides, and who is told of a new one.
 #include "pty_support.hpp"
+#include "trace.hpp"
 
 namespace {
 

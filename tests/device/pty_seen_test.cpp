@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "pty_support.hpp"
+#include "trace.hpp"
 
 namespace {
 

@@ -141,25 +141,6 @@ void block(std::initializer_list<int> signals);
 // Waits for one of them; 0 at once if none waits and waiting is not wanted.
 [[nodiscard]] int take_signal(std::initializer_list<int> signals);
 [[nodiscard]] int take_signal_now(std::initializer_list<int> signals);
-// Tracepoints of the kernel, from its making to its end.
-class trace final {
-public:
-    // A folder of them, or one: "ipcshim", "signal/signal_generate".
-    explicit trace(const std::string& events);
-    trace(const trace&) = delete;
-    trace(trace&&) = delete;
-    trace& operator=(const trace&) = delete;
-    trace& operator=(trace&&) = delete;
-    ~trace();
-    [[nodiscard]] bool available() const noexcept { return !root_.empty(); }
-    // What it told each time that this one was passed.
-    [[nodiscard]] std::vector<std::string> lines(const std::string& name) const;
-
-private:
-    std::string root_;
-    std::string enable_;
-};
-
 // Such a signal is pending for the process or its first thread.
 [[nodiscard]] bool signal_waits(pid_t pid, int signo);
 // Waits until the child has been stopped, and gives by which signal.
