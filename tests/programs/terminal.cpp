@@ -194,12 +194,29 @@ shell::shell(screen_size size, const std::vector<std::string>& options) : termin
     wait_for_prompt();
 }
 
+std::string without_echo(std::string row) {
+    for (const std::string_view key : {"^C", "^Z", "^\\"})
+        if (const auto place = row.find(key); place != std::string::npos) {
+            row.erase(place, key.size());
+            row.erase(row.find_last_not_of(' ') + 1);
+        }
+    return row;
+}
+
+std::vector<std::string> without_echo(std::vector<std::string> rows) {
+    for (auto& row : rows)
+        row = without_echo(std::move(row));
+    return rows;
+}
+
 void shell::wait_for_prompt() {
     const auto wanted = prompt(number_);
     terminal_.wait_until("the prompt '" + wanted + "'", [&] {
         const auto& seen = terminal_.seen();
-        return seen.row(seen.cursor_row()) == wanted &&
-               seen.cursor_column() == static_cast<int>(wanted.size()) + 1;
+        const auto row = seen.row(seen.cursor_row());
+        const bool has_echo = without_echo(row) != row;
+        return without_echo(row) == wanted &&
+               seen.cursor_column() == static_cast<int>(wanted.size()) + (has_echo ? 3 : 1);
     });
 }
 

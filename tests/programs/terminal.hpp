@@ -75,6 +75,11 @@ private:
     bool hung_up_ = false;
 };
 
+// A row without the echo of a key that signals ("^C", "^Z", "^\\"). The kernel signals before
+// it echoes: the echo may come before what a program says to the signal, or behind it.
+[[nodiscard]] std::string without_echo(std::string row);
+[[nodiscard]] std::vector<std::string> without_echo(std::vector<std::string> rows);
+
 // An interactive bash on a terminal, whose prompt counts: "1> ", "2> ".
 class shell final {
 public:
