@@ -241,7 +241,8 @@ std::vector<std::string> shell::printed() const {
     const auto end = rows.begin() + terminal_.seen().cursor_row();
     const auto before = prompt(number_ - 1) + " ";
     auto begin = end;
-    while (begin != rows.begin() && (begin - 1)->compare(0, before.size(), before) != 0)
+    while (begin != rows.begin() &&
+           without_echo(*(begin - 1)).compare(0, before.size(), before) != 0)
         --begin;
     return {begin, end};
 }
