@@ -10,7 +10,6 @@
 namespace {
 
 using test::control;
-using test::without_echo;
 using testing::ElementsAre;
 using testing::StartsWith;
 using testing::UnorderedElementsAre;
@@ -18,9 +17,7 @@ using testing::UnorderedElementsAre;
 TEST(Bash, CtrlCEndsAForegroundSleep) {
     test::shell bash;
     bash.run_in_foreground("sleep 1000", "sleep");
-    bash.on().type(control('c'));
-    bash.wait_for_prompt();
-    EXPECT_THAT(without_echo(bash.printed()), ElementsAre(""));
+    EXPECT_THAT(bash.signal_by('c'), ElementsAre(""));
     EXPECT_THAT(bash.run("echo $?"), ElementsAre("130"));
 }
 
@@ -29,45 +26,35 @@ TEST(Bash, CtrlCEndsAWholePipelineAndAFlood) {
     // Nobody reads faster than it writes: the line is full when the key comes.
     bash.enter("cat /dev/zero | tr '\\0' x");
     bash.on().wait_for("xxxxxxxxxxxxxxxxxxxx");
-    bash.on().type(control('c'));
-    bash.on().wait_for("^C");
-    bash.wait_for_prompt();
+    bash.signal_by('c');
     EXPECT_THAT(bash.run("echo ${PIPESTATUS[@]}"), ElementsAre("130 130"));
 }
 
 TEST(Bash, CtrlBackslashQuits) {
     test::shell bash;
     bash.run_in_foreground("sleep 1000", "sleep");
-    bash.on().type(control('\\'));
-    bash.wait_for_prompt();
-    EXPECT_THAT(without_echo(bash.printed()), ElementsAre(StartsWith("Quit")));
+    EXPECT_THAT(bash.signal_by('\\'), ElementsAre(StartsWith("Quit")));
     EXPECT_THAT(bash.run("echo $?"), ElementsAre("131"));
 }
 
 TEST(Bash, CtrlZStopsAndJobsGoOnInEitherPlace) {
     test::shell bash;
     bash.run_in_foreground("sleep 1000", "sleep");
-    bash.on().type(control('z'));
-    bash.wait_for_prompt();
-    EXPECT_THAT(without_echo(bash.printed()),
-                ElementsAre("", "[1]+  Stopped                 sleep 1000"));
+    EXPECT_THAT(bash.signal_by('z'), ElementsAre("", "[1]+  Stopped                 sleep 1000"));
 
     bash.run_in_foreground("fg", "sleep");
     bash.on().wait_until("its name in a row", [&] {
         const auto& seen = bash.on().seen();
         return seen.cursor_row() > 0 && seen.row(seen.cursor_row() - 1) == "sleep 1000";
     });
-    bash.on().type(control('z'));
-    bash.wait_for_prompt();
-    EXPECT_THAT(without_echo(bash.printed()),
+    EXPECT_THAT(bash.signal_by('z'),
                 ElementsAre("sleep 1000", "", "[1]+  Stopped                 sleep 1000"));
 
     EXPECT_THAT(bash.run("bg"), ElementsAre("[1]+ sleep 1000 &"));
     EXPECT_THAT(bash.run("jobs"), ElementsAre("[1]+  Running                 sleep 1000 &"));
 
     bash.run_in_foreground("fg %1", "sleep");
-    bash.on().type(control('c'));
-    bash.wait_for_prompt();
+    bash.signal_by('c');
     EXPECT_THAT(bash.run("jobs"), ElementsAre());
 }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -194,30 +195,45 @@ shell::shell(screen_size size, const std::vector<std::string>& options) : termin
     wait_for_prompt();
 }
 
-std::string without_echo(std::string row) {
-    for (const std::string_view key : {"^C", "^Z", "^\\"})
-        if (const auto place = row.find(key); place != std::string::npos) {
-            row.erase(place, key.size());
-            row.erase(row.find_last_not_of(' ') + 1);
-        }
+std::string shell::without_echo(std::string row) const {
+    if (const auto place = row.find(echo_); !echo_.empty() && place != std::string::npos) {
+        row.erase(place, echo_.size());
+        row.erase(row.find_last_not_of(' ') + 1);
+    }
     return row;
-}
-
-std::vector<std::string> without_echo(std::vector<std::string> rows) {
-    for (auto& row : rows)
-        row = without_echo(std::move(row));
-    return rows;
 }
 
 void shell::wait_for_prompt() {
     const auto wanted = prompt(number_);
     terminal_.wait_until("the prompt '" + wanted + "'", [&] {
         const auto& seen = terminal_.seen();
-        const auto row = seen.row(seen.cursor_row());
-        const bool has_echo = without_echo(row) != row;
-        return without_echo(row) == wanted &&
-               seen.cursor_column() == static_cast<int>(wanted.size()) + (has_echo ? 3 : 1);
+        return seen.row(seen.cursor_row()) == wanted &&
+               seen.cursor_column() == static_cast<int>(wanted.size()) + 1;
     });
+}
+
+std::vector<std::string> shell::signal_by(char key) {
+    echo_ = {'^', static_cast<char>(std::toupper(static_cast<unsigned char>(key)))};
+    terminal_.type(control(key));
+    const auto wanted = prompt(number_);
+    std::vector<std::string> rows;
+    terminal_.wait_until("the echo " + echo_ + " and the prompt '" + wanted + "'", [&] {
+        const auto& seen = terminal_.seen();
+        rows = printed();
+        rows.push_back(seen.row(seen.cursor_row()));
+        std::size_t echoes = 0;
+        for (auto& row : rows)
+            if (auto plain = without_echo(row); plain != row) {
+                row = std::move(plain);
+                ++echoes;
+            }
+        const bool in_row = seen.row(seen.cursor_row()) != rows.back();
+        return echoes == 1 && rows.back() == wanted &&
+               seen.cursor_column() ==
+                   static_cast<int>(wanted.size() + 1 + (in_row ? echo_.size() : 0));
+    });
+    rows.pop_back();
+    return rows;
 }
 
 void shell::enter(std::string_view rest) {

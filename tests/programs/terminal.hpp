@@ -75,11 +75,6 @@ private:
     bool hung_up_ = false;
 };
 
-// A row without the echo of a key that signals ("^C", "^Z", "^\\"). The kernel signals before
-// it echoes: the echo may come before what a program says to the signal, or behind it.
-[[nodiscard]] std::string without_echo(std::string row);
-[[nodiscard]] std::vector<std::string> without_echo(std::vector<std::string> rows);
-
 // An interactive bash on a terminal, whose prompt counts: "1> ", "2> ".
 class shell final {
 public:
@@ -92,6 +87,10 @@ public:
     std::vector<std::string> run(const std::string& command);
     // Types a command that goes on, and waits until that program is in the foreground.
     void run_in_foreground(const std::string& command, const std::string& name);
+    // Types a key that signals, and waits for its echo and for the prompt; the rows that were
+    // printed, without the echo. The kernel signals before it echoes: the echo may come before
+    // what a program says to the signal, or behind it, even in the row of the prompt.
+    std::vector<std::string> signal_by(char key);
     // Types the rest of a line: the command counts.
     void enter(std::string_view rest = {});
     // The rows between the last command and the prompt.
@@ -99,8 +98,10 @@ public:
 
 private:
     [[nodiscard]] std::string prompt(int number) const { return std::to_string(number) + ">"; }
+    [[nodiscard]] std::string without_echo(std::string row) const;
 
     terminal terminal_;
+    std::string echo_; // of the key that signalled last
     int number_ = 1;
 };
 
