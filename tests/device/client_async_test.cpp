@@ -158,6 +158,15 @@ TEST_F(ClientAsync, ADeadlineIsToldInTimeAndTheLateAnswerIsNobodys) {
     EXPECT_EQ(test::totals().exchanges, 0U);
 }
 
+TEST_F(ClientAsync, AnEarlierDeadlineThatComesLaterIsToldFirst) {
+    connect();
+    auto last = client->call_async(test::ask, 1, {.until = test::in(1h)});
+    auto first = client->call_async(test::ask, 1, {.until = test::in(10ms)});
+    EXPECT_EQ(test::error_of([&] { static_cast<void>(first.get()); }),
+              test::system_error_code(ETIMEDOUT));
+    EXPECT_EQ(last.wait_for(0s), std::future_status::timeout);
+}
+
 TEST_F(ClientAsync, DeadlinesOfManyAreToldInTheirOrder) {
     connect({.own_thread = false});
     std::vector<int> told;
