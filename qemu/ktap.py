@@ -20,8 +20,7 @@ class Tally:
         self.passed = 0
         self.failed = 0
         self.skipped = 0
-        self.failures = []
-        self.reports = []
+        self._reports = []  # of failed tests: name, and what was printed
 
     def add(self, name, result, detail=""):
         """Counts and shows a test of the host's own, such as a run's clean end."""
@@ -29,14 +28,19 @@ class Tally:
             self.passed += 1
             print(f"ok {name}{' # ' + detail if detail else ''}", file=self.show, flush=True)
         else:
-            self.fail(f"not ok {name}", name, f"# {detail}".splitlines())
-            print(f"# {detail}\nnot ok {name}", file=self.show, flush=True)
+            report = f"# {detail}\nnot ok {name}"
+            self.fail(name, report)
+            print(report, file=self.show, flush=True)
 
-    def fail(self, line, name, printed):
-        """Counts a test that failed, and keeps the last of what it printed for the end."""
+    def fail(self, name, report):
+        """Counts a test that failed, and keeps what it printed for the end."""
         self.failed += 1
-        self.failures.append(name)
-        self.reports.append("\n".join([*printed[-_REPORT_LINES:], line]))
+        self._reports.append((name, report))
+
+    @property
+    def failures(self):
+        """The names of those that failed."""
+        return [name for name, _ in self._reports]
 
     def section(self, text):
         """A heading in the stream of results."""
@@ -47,15 +51,14 @@ class Tally:
         self.passed += part.passed
         self.failed += part.failed
         self.skipped += part.skipped
-        self.failures += part.failures
-        self.reports += part.reports
+        self._reports += part._reports
         self.show.write(part.show.getvalue())
         self.show.flush()
 
     def failed_again(self):
         """Every failed test with what it printed, for the end: who reads thousands of lines
         begins there, and some show only the last of them."""
-        return "".join(f"\n{report}\n" for report in self.reports)
+        return "".join(f"\n{report}\n" for _, report in self._reports)
 
     def line(self):
         """The last line of a check."""
@@ -100,7 +103,7 @@ class Stream:
             return
         self.seen.add(int(number))
         if word == "not ok":
-            self.tally.fail(line, name, list(self._printed))
+            self.tally.fail(name, "\n".join([*self._printed, line]))
         elif skip:
             self.tally.skipped += 1
         else:
