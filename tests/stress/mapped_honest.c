@@ -74,9 +74,9 @@ static bool is_from_the_ring(const struct honest *honest, const unsigned char *b
 static bool account(struct honest *honest, uint64_t *position, const unsigned char *bytes,
 		    uint32_t moved, uint32_t size)
 {
-	if (honest->side.sender) {
-		uint64_t end = *position + moved_by(&honest->side, moved);
+	uint64_t end = *position + moved_by(&honest->side, moved);
 
+	if (honest->side.sender) {
 		/* Padding is nobody's data: what a call that failed had begun may lie there. */
 		for (uint64_t at = end - (end - *position < 8 ? end - *position : 8); at < end; at++)
 			honest->shadow[at % honest->side.area] =
@@ -85,7 +85,7 @@ static bool account(struct honest *honest, uint64_t *position, const unsigned ch
 	} else if (!is_from_the_ring(honest, bytes, moved, size)) {
 		return false;
 	}
-	*position += moved_by(&honest->side, moved);
+	*position = end;
 	if (moved)
 		honest->done[HONEST_MOVED]++;
 	return true;
