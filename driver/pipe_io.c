@@ -64,6 +64,9 @@ int ipcshim_end_wait(struct ipcshim_end *end, u32 need, u64 deadline)
 			break;
 		if (!ipcshim_schedule_until(deadline))
 			err = -ETIMEDOUT;
+		/* Told once more only if that was not enough. */
+		else if (ipcshim_end_can_go_on(end, need))
+			break;
 	}
 	finish_rcuwait(&end->sleeper);
 	WRITE_ONCE(end->need, 0);

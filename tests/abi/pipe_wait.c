@@ -172,6 +172,7 @@ static void sleeper_start(struct sleeper *sleeper, const struct rings *rings, in
 	sleeper->args = wait_args(need);
 	waiter_start(&sleeper->waiter, end, IPCSHIM_PIPE_WAIT, &sleeper->args);
 	wait_for_wake(index_of(rings, end), need);
+	wait_until_asleep(sleeper->waiter.tid);
 }
 
 TEST(a_receiver_that_waits_says_how_much_it_needs_and_is_woken_by_that)
@@ -217,6 +218,24 @@ TEST(a_wake_too_early_does_not_end_a_wait)
 	wait_for_wake(rings.in.consumer, 100);
 	producer_moves(&rings.in, 100);
 	ASSERT_EQ(0, waiter_end(&sleeper.waiter));
+}
+
+/* The other side would make a call for nothing. */
+TEST(who_is_woken_by_enough_does_not_say_again_that_it_waits)
+{
+	enum { ROUNDS = 50 };
+	struct rings rings = rings_open(RAW, 1);
+
+	for (uint64_t i = 1; i <= ROUNDS; i++) {
+		struct sleeper sleeper;
+
+		sleeper_start(&sleeper, &rings, rings.ends.receiver, 100);
+		ASSERT_TRUE(producer_moves(&rings.in, 100 * i));
+		while (!__atomic_load_n(&sleeper.waiter.done, __ATOMIC_ACQUIRE))
+			ASSERT_EQ(0, wake_of(rings.in.consumer));
+		ASSERT_EQ(0, waiter_end(&sleeper.waiter));
+		consumer_moves(&rings.out, 100 * i);
+	}
 }
 
 TEST(pipe_wait_is_ended_by_what_the_driver_writes_and_reads)

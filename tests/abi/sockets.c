@@ -35,6 +35,7 @@ static void *waiter_body(void *argument)
 
 	__atomic_store_n(&waiter->tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
 	waiter->result = ioctl(waiter->fd, waiter->command, waiter->args) < 0 ? errno : 0;
+	__atomic_store_n(&waiter->done, true, __ATOMIC_RELEASE);
 	return NULL;
 }
 

@@ -41,6 +41,7 @@ struct waiter {
 	void *args;
 	pid_t tid;
 	int result; /* 0 or an errno */
+	bool done; /* the call has returned */
 };
 
 void waiter_start(struct waiter *waiter, int fd, unsigned long command, void *args);
