@@ -223,18 +223,30 @@ void unpin(struct pin *pin)
 	close(pin->writer);
 }
 
-void wait_until_asleep(pid_t pid)
+static FILE *open_process(pid_t pid, const char *name)
 {
 	char path[64];
-	char state;
+	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	file = fopen(path, "re");
+	ASSERT_TRUE(file);
+	return file;
+}
+
+void wait_until_asleep(pid_t pid)
+{
+	char state, call[32];
+
 	do {
-		FILE *file = fopen(path, "re");
+		FILE *state_of = open_process(pid, "stat");
+		/* Who is about to sleep looks once more whether it has to, and runs meanwhile. */
+		FILE *call_of = open_process(pid, "syscall");
 
-		ASSERT_TRUE(file);
-		ASSERT_EQ(1, fscanf(file, "%*d (%*[^)]) %c", &state));
-		fclose(file);
+		ASSERT_EQ(1, fscanf(state_of, "%*d (%*[^)]) %c", &state));
+		ASSERT_EQ(1, fscanf(call_of, "%31s", call));
+		fclose(call_of);
+		fclose(state_of);
 		ASSERT_TRUE(state == 'R' || state == 'S' || state == 'D');
-	} while (state != 'S');
+	} while (state != 'S' || strcmp(call, "running") == 0);
 }

@@ -55,7 +55,7 @@ struct pin {
 struct pin pin_page(const void *address);
 void unpin(struct pin *pin);
 
-/* A child of ours waits in a system call. */
+/* A child of ours, or a thread, waits in a system call, and no processor runs it. */
 void wait_until_asleep(pid_t pid);
 
 /* What peers do with segments; a result is 0 or an errno. */

@@ -76,7 +76,9 @@ TEST_P(MappedWake, AReaderThatSleepsIsWokenOnce) {
             CHECK(in.read(piece).moved() == piece.size());
     });
     mapped_sender out(std::move(pair.sender));
-    test::wait_until([&] { return pair.receiver.info().read_waits(); });
+    // It waits before it has said so, and may still find that it need not.
+    test::wait_until(
+        [&] { return pair.receiver.info().read_waits() && test::sleeps(other.pid()); });
     out.write(piece);
     EXPECT_EQ(other.get(), piece.size());
     for (int more = 0; more < 9; ++more)
@@ -98,7 +100,7 @@ TEST_P(MappedWake, AWriterThatSleepsIsWokenOnce) {
     });
     mapped_receiver in(std::move(pair.receiver));
     static_cast<void>(other.get());
-    test::wait_until([&] { return pair.sender.info().write_waits(); });
+    test::wait_until([&] { return pair.sender.info().write_waits() && test::sleeps(other.pid()); });
     EXPECT_TRUE(calls.lines("ipcshim_wake").empty());
     // Not enough, and then enough.
     if (GetParam() == pipe_mode::raw) {

@@ -138,9 +138,14 @@ void wait_until(const std::function<bool()>& condition) {
 }
 
 bool sleeps(pid_t tid) {
-    const std::string text = file_content("/proc/" + std::to_string(tid) + "/stat");
+    const std::string place = "/proc/" + std::to_string(tid);
+    const std::string text = file_content(place + "/stat");
     const auto name_end = text.rfind(')');
-    return name_end != std::string::npos && name_end + 2 < text.size() && text[name_end + 2] == 'S';
+    if (name_end == std::string::npos || text.substr(name_end, 3) != ") S")
+        return false;
+    // One that is about to sleep looks once more whether it has to, and runs meanwhile.
+    const std::string call = file_content(place + "/syscall");
+    return !call.empty() && call != "running\n";
 }
 
 pid_t own_tid() {

@@ -120,7 +120,7 @@ void send_fd(const line& to, int fd);
 // Returns when the condition holds. There is no time limit here: the runner
 // has one for the test.
 void wait_until(const std::function<bool()>& condition);
-// The thread (or process) sleeps in the kernel, interruptibly.
+// The thread (or process) sleeps in the kernel, interruptibly: no processor runs it.
 [[nodiscard]] bool sleeps(pid_t tid);
 [[nodiscard]] pid_t own_tid();
 
