@@ -223,7 +223,7 @@ void unpin(struct pin *pin)
 	close(pin->writer);
 }
 
-static FILE *open_process(pid_t pid, const char *name)
+static void read_process(pid_t pid, const char *name, char *text, size_t size)
 {
 	char path[64];
 	FILE *file;
@@ -231,22 +231,19 @@ static FILE *open_process(pid_t pid, const char *name)
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	file = fopen(path, "re");
 	ASSERT_TRUE(file);
-	return file;
+	ASSERT_TRUE(fgets(text, (int)size, file));
+	fclose(file);
 }
 
 void wait_until_asleep(pid_t pid)
 {
-	char state, call[32];
+	char stat[512], call[256], state;
 
 	do {
-		FILE *state_of = open_process(pid, "stat");
-		/* Who is about to sleep looks once more whether it has to, and runs meanwhile. */
-		FILE *call_of = open_process(pid, "syscall");
-
-		ASSERT_EQ(1, fscanf(state_of, "%*d (%*[^)]) %c", &state));
-		ASSERT_EQ(1, fscanf(call_of, "%31s", call));
-		fclose(call_of);
-		fclose(state_of);
+		read_process(pid, "stat", stat, sizeof(stat));
+		ASSERT_EQ(1, sscanf(stat, "%*d (%*[^)]) %c", &state));
 		ASSERT_TRUE(state == 'R' || state == 'S' || state == 'D');
-	} while (state != 'S' || strcmp(call, "running") == 0);
+		/* Who is about to sleep looks once more whether it has to, and runs meanwhile. */
+		read_process(pid, "syscall", call, sizeof(call));
+	} while (state != 'S' || strcmp(call, "running\n") == 0);
 }

@@ -103,6 +103,8 @@ static void runs_without_files(int fd, void *argument)
 
 	/* CAP_SYS_ADMIN is exempt. */
 	become(OTHER_UID);
+	/* Or it could not ask what its own threads do. */
+	ASSERT_OK(prctl(PR_SET_DUMPABLE, 1));
 	if (call->before)
 		call->before(call->argument);
 	put(fd, 0);
