@@ -142,9 +142,12 @@ int fake_mapped_pipe::wait(pipe_end end, const ::ipcshim_pipe_wait& asked) {
         return on_wait(end, asked);
     }
     const auto need = shared(end == pipe_end::sender ? producer().wake : consumer().wake);
-    need.store(asked.need, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    const auto enough = [&] { return can_go_on(end, asked.need); };
+    // Told again after each wake-up that was too early, such as one for an earlier wait.
+    const auto enough = [&] {
+        need.store(asked.need, std::memory_order_relaxed);
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        return can_go_on(end, asked.need);
+    };
     bool there = true;
     if (asked.deadline == 0) {
         changed_.wait(lock, enough);
