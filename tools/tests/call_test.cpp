@@ -200,6 +200,7 @@ TEST_F(call_tool, the_time_is_for_letting_in_and_for_the_answer) {
     double seconds = 0.01;
     std::optional<event> given_up;
     for (; !given_up; seconds *= 2) {
+        ASSERT_LT(seconds, 10) << "the event stays";
         EXPECT_FALSE(refused({"-t", std::to_string(seconds), "tool.test", "1"}).empty());
         given_up = mine.try_read_event();
     }
